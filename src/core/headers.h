@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reads a block of HTTP response header lines, each ended by LF or CRLF.
+ * Includes libc and bytes.h; owns nothing.
+ */
+#ifndef RILL_CORE_HEADERS_H
+#define RILL_CORE_HEADERS_H
+
+#include <stdint.h>
+
+#include "bytes.h"
+
+/* The value of the first header of that name (compared without case), trimmed;
+ * empty if there is none.  Lives as long as the block. */
+struct rill_span rill_headers_get(struct rill_span block, const char *name);
+
+/* How long the server asks to wait, in microseconds: `retry-after-ms`, then
+ * `x-ms-retry-after-ms`, then `Retry-After` as seconds (fractions allowed) or
+ * as an HTTP date (RFC 9110, section 5.6.7, all three forms) minus now_s, the
+ * Unix time in seconds; a date in the past gives 0.  -1 when there is none, or
+ * when what is there is negative or no number and no date. */
+int64_t rill_headers_retry_after(struct rill_span block, int64_t now_s);
+
+/* The provider's id of the request: x-request-id, request-id, apim-request-id,
+ * x-generation-id, cf-ray, in this order; empty if there is none. */
+struct rill_span rill_headers_request_id(struct rill_span block);
+
+/* A duration in the form of x-ratelimit-reset-*: "6m0s", "1h2m3.5s", "12ms", or
+ * plain seconds "1.5".  Microseconds, or -1 if it has no such form. */
+int64_t rill_headers_duration(struct rill_span text);
+
+#endif
