@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of src/bind offer each other.  Includes lua.h.
+ */
+#ifndef RILL_BIND_BIND_H
+#define RILL_BIND_BIND_H
+
+#include "net/engine.h"
+#include "net/profile.h"
+#include "object.h"
+
+/* Constructors. */
+int rill_bind_sse_new(lua_State *L);
+int rill_bind_engine_get(lua_State *L);
+int rill_bind_profile_new(lua_State *L);
+
+/* Pushes a new transfer: the engine has started the request with the profile at
+ * index 2, the URL at 3 and the body, if any, at 4. */
+int rill_bind_transfer_open(lua_State *L, struct rill_engine *engine);
+
+/* The profile at arg. */
+struct rill_profile *rill_bind_profile_check(lua_State *L, int arg);
+
+/* Seconds as Lua has them to microseconds: huge ones are RILL_NEVER. */
+int64_t rill_bind_duration(lua_Number seconds);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * rill.engine: a thin face over net/engine.h, and the one engine of a Lua
+ * state, which lives in the registry.  Its metatable keeps the class of
+ * transfers under "transfer".  Includes lua.h.
+ */
+#include "bind.h"
+#include "net/clock.h"
+#include "net/transfer.h"
+
+static const struct rill_class engine_class; /* at the end of the file */
+static const char registry_key = 0;
+
+static struct rill_engine *check(lua_State *L) {
+  struct rill_engine *engine = rill_object_check(L, 1, &engine_class)->self;
+  if (engine == NULL) {
+    luaL_error(L, "the engine is closed");
+  }
+  return engine;
+}
+
+static int engine_open(lua_State *L) {
+  struct rill_engine *engine = check(L);
+  if (!rill_engine_is_ours(engine)) {
+    return luaL_error(L, "the engine belongs to the process that forked this "
+                         "one; ask for a new one");
+  }
+  return rill_bind_transfer_open(L, engine);
+}
+
+static int engine_step(lua_State *L) {
+  struct rill_engine *engine = check(L);
+  int64_t timeout = RILL_NEVER;
+  if (!lua_isnoneornil(L, 2)) {
+    lua_Number seconds = luaL_checknumber(L, 2);
+    timeout = seconds > 0 ? rill_bind_duration(seconds) : 0;
+  }
+  rill_engine_step(engine, timeout);
+  lua_pushinteger(L, (lua_Integer)engine->running_count);
+  return 1;
+}
+
+static int engine_ready(lua_State *L) {
+  struct rill_transfer *transfer = rill_engine_take_ready(check(L));
+  if (transfer == NULL) {
+    return 0;
+  }
+  lua_pushinteger(L, (lua_Integer)transfer->id);
+  return 1;
+}
+
+static int engine_fd(lua_State *L) {
+  int fd = rill_engine_fd(check(L));
+  if (fd < 0) {
+    return 0;
+  }
+  lua_pushinteger(L, fd);
+  return 1;
+}
+
+static int engine_timeout(lua_State *L) {
+  int64_t left = rill_engine_timeout(check(L));
+  if (left == RILL_NEVER) {
+    return 0;
+  }
+  lua_pushnumber(L, (lua_Number)left / RILL_SECOND_US);
+  return 1;
+}
+
+/* What cqueues asks of a pollable object: readable is all that matters. */
+static int engine_events(lua_State *L) {
+  check(L);
+  lua_pushliteral(L, "r");
+  return 1;
+}
+
+/* What LuaSocket's select asks: whether it must not wait. */
+static int engine_dirty(lua_State *L) {
+  struct rill_engine *engine = check(L);
+  lua_pushboolean(L, !rill_link_is_alone(&engine->ready));
+  return 1;
+}
+
+static int engine_release(lua_State *L) {
+  struct rill_object *object = rill_object_check(L, 1, &engine_class);
+  struct rill_engine *engine = object->self;
+  object->self = NULL;
+  rill_engine_close(engine);
+  return 0;
+}
+
+static int engine_describe(lua_State *L) {
+  struct rill_engine *engine = rill_object_check(L, 1, &engine_class)->self;
+  if (engine == NULL) {
+    lua_pushliteral(L, "rill.engine (closed)");
+  } else {
+    lua_pushfstring(L, "rill.engine (%d open)", (int)engine->running_count);
+  }
+  return 1;
+}
+
+int rill_bind_engine_get(lua_State *L) {
+  int64_t next_id = 1;
+  lua_pushlightuserdata(L, (void *)&registry_key);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  struct rill_object *object = lua_touserdata(L, -1);
+  if (object != NULL && object->self != NULL) {
+    struct rill_engine *old = object->self;
+    if (rill_engine_is_ours(old)) {
+      return 1;
+    }
+    next_id = old->next_id; /* ids stay unique within the Lua state */
+    rill_engine_abandon(old);
+  }
+  object = rill_object_new(L, &engine_class);
+  struct rill_engine *engine;
+  if (rill_engine_open(&engine) != RILL_OK) {
+    return luaL_error(L, "cannot start the engine: no memory or no file "
+                         "descriptor is left");
+  }
+  object->self = engine;
+  engine->next_id = next_id;
+  lua_pushlightuserdata(L, (void *)&registry_key);
+  lua_pushvalue(L, -2);
+  lua_rawset(L, LUA_REGISTRYINDEX);
+  return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"open", engine_open},
+    {"step", engine_step},
+    {"ready", engine_ready},
+    {"fd", engine_fd},
+    {"timeout", engine_timeout},
+    {"pollfd", engine_fd},
+    {"getfd", engine_fd},
+    {"events", engine_events},
+    {"dirty", engine_dirty},
+    {"close", engine_release},
+    {NULL, NULL},
+};
+
+static const struct rill_class engine_class = {
+    "rill.engine", methods, engine_release, engine_release, engine_describe};

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * rill.transfer: a thin face over net/transfer.h.  An item is dropped only once
+ * Lua has it, so that running out of memory loses nothing.  Includes lua.h.
+ */
+#include "bind.h"
+#include "core/headers.h"
+#include "net/transfer.h"
+
+static const struct rill_class transfer_class; /* at the end of the file */
+
+static struct rill_transfer *check(lua_State *L) {
+  struct rill_transfer *transfer =
+      rill_object_check(L, 1, &transfer_class)->self;
+  if (transfer == NULL) {
+    luaL_error(L, "the transfer was never opened");
+  }
+  return transfer;
+}
+
+static void no_memory(lua_State *L, enum rill_status status) {
+  if (status != RILL_OK) {
+    luaL_error(L, "not enough memory");
+  }
+}
+
+int rill_bind_transfer_open(lua_State *L, struct rill_engine *engine) {
+  struct rill_profile *profile = rill_bind_profile_check(L, 2);
+  size_t url_len;
+  size_t body_len = 0;
+  const char *url = luaL_checklstring(L, 3, &url_len);
+  const char *body = luaL_optlstring(L, 4, NULL, &body_len);
+  luaL_argcheck(L, profile != NULL, 2, "the profile is closed");
+  luaL_argcheck(L, strlen(url) == url_len, 3, "a NUL byte in the URL");
+  struct rill_object *object = rill_object_new(L, &transfer_class);
+  struct rill_transfer *transfer;
+  no_memory(L, rill_transfer_new(&transfer, profile));
+  object->self = transfer;
+  no_memory(L, rill_string_set(&transfer->url, url, url_len));
+  if (body != NULL) {
+    no_memory(L, rill_string_set(&transfer->body, body, body_len));
+    transfer->body_len = body_len;
+  }
+  no_memory(L, rill_transfer_start(transfer, engine));
+  return 1;
+}
+
+static void add_to_reply(lua_State *L, struct rill_transfer *transfer,
+                         const char *text, size_t len) {
+  no_memory(L, rill_bytes_append(&transfer->reply, text, len));
+}
+
+/* Takes the next item and pushes its text if it is a plain one. */
+static bool take_text(lua_State *L, struct rill_transfer *transfer) {
+  struct rill_item item;
+  if (!rill_transfer_peek(transfer, &item) || item.kind != RILL_ITEM_TEXT) {
+    return false;
+  }
+  lua_pushlstring(L, item.first.data, item.first.len);
+  add_to_reply(L, transfer, item.first.data, item.first.len);
+  rill_transfer_drop(transfer, &item);
+  return true;
+}
+
+/* Stack effect: +1, or nothing when the next item is no plain text. */
+static int transfer_text(lua_State *L) {
+  return take_text(L, check(L)) ? 1 : 0;
+}
+
+#ifdef RILL_HAS_CALLK
+static int after_slow(lua_State *L, int status, lua_KContext context) {
+  (void)L;
+  (void)status;
+  (void)context;
+  return 1;
+}
+
+/* Upvalues: the transfer, the Lua function for everything but plain texts, and
+ * its argument.  As a Lua function it would cost a sixth more per delta. */
+static int texts_next(lua_State *L) {
+  struct rill_object *object = lua_touserdata(L, lua_upvalueindex(1));
+  if (object->self != NULL && take_text(L, object->self)) {
+    return 1;
+  }
+  lua_pushvalue(L, lua_upvalueindex(2));
+  lua_pushvalue(L, lua_upvalueindex(3));
+  lua_callk(L, 1, 1, 0, after_slow);
+  return 1;
+}
+#endif
+
+/* texts(slow, argument): a function that returns the next plain text, or what
+ * slow(argument) returns where there is none.  Nil where Lua code called from C
+ * cannot yield (5.1 and LuaJIT). */
+static int transfer_texts(lua_State *L) {
+  check(L);
+#ifdef RILL_HAS_CALLK
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_settop(L, 3);
+  lua_pushcclosure(L, texts_next, 3);
+  return 1;
+#else
+  return 0;
+#endif
+}
+
+/* Pushes the span, or nil for an empty one. */
+static void push_span(lua_State *L, struct rill_span span) {
+  if (span.len > 0) {
+    lua_pushlstring(L, span.data, span.len);
+  } else {
+    lua_pushnil(L);
+  }
+}
+
+/* Stack effect: +3 or +4 for an item, +2 (nil and a word) without one. */
+static int transfer_take(lua_State *L) {
+  struct rill_transfer *transfer = check(L);
+  struct rill_item item;
+  int pushed = 3;
+  if (!rill_transfer_peek(transfer, &item)) {
+    lua_pushnil(L);
+    lua_pushstring(L, transfer->ending != RILL_ENDING_NONE ? "end" : "pending");
+    return 2;
+  }
+  switch (item.kind) {
+  case RILL_ITEM_TEXT:
+    lua_pushliteral(L, "text");
+    lua_pushlstring(L, item.first.data, item.first.len);
+    push_span(L, item.second);
+    add_to_reply(L, transfer, item.first.data, item.first.len);
+    break;
+  case RILL_ITEM_EVENT:
+    lua_pushliteral(L, "event");
+    lua_pushlstring(L, item.first.data, item.first.len);
+    push_span(L, item.second);
+    break;
+  case RILL_ITEM_RETRY:
+    lua_pushliteral(L, "retry");
+    lua_pushinteger(L, (lua_Integer)item.number);
+    lua_pushnumber(L, (lua_Number)item.delay_us / RILL_SECOND_US);
+    lua_pushlstring(L, item.first.data, item.first.len);
+    pushed = 4;
+    break;
+  }
+  rill_transfer_drop(transfer, &item);
+  return pushed;
+}
+
+static int transfer_append(lua_State *L) {
+  struct rill_transfer *transfer = check(L);
+  size_t len;
+  const char *text = luaL_checklstring(L, 2, &len);
+  add_to_reply(L, transfer, text, len);
+  return 0;
+}
+
+static int transfer_reply(lua_State *L) {
+  struct rill_transfer *transfer = check(L);
+  lua_pushlstring(L, transfer->reply.len > 0 ? transfer->reply.data : "",
+                  transfer->reply.len);
+  return 1;
+}
+
+static int transfer_restart(lua_State *L) {
+  rill_bytes_clear(&check(L)->reply);
+  return 0;
+}
+
+static int transfer_keep(lua_State *L) {
+  struct rill_transfer *transfer = check(L);
+  luaL_checktype(L, 2, LUA_TBOOLEAN);
+  transfer->keep_payloads = lua_toboolean(L, 2);
+  return 0;
+}
+
+static int transfer_ending(lua_State *L) {
+  static const char *const names[] = {NULL,  "done",   "eof",
+                                      "cut", "failed", "closed"};
+  struct rill_transfer *transfer = check(L);
+  lua_pushstring(L, names[transfer->ending]); /* pushes nil for NULL */
+  return 1;
+}
+
+static int transfer_unfinished(lua_State *L) {
+  lua_pushboolean(L, check(L)->unfinished);
+  return 1;
+}
+
+static int transfer_wake(lua_State *L) {
+  struct rill_transfer *transfer = check(L);
+  int64_t at = RILL_NEVER;
+  if (!lua_isnoneornil(L, 2)) {
+    lua_Number seconds = luaL_checknumber(L, 2);
+    at = rill_clock_after(rill_clock_now(),
+                          seconds > 0 ? rill_bind_duration(seconds) : 0);
+  }
+  rill_transfer_wake(transfer, at);
+  return 0;
+}
+
+static int transfer_id(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)check(L)->id);
+  return 1;
+}
+
+/* ---- reports ---- */
+
+static void set_text(lua_State *L, const char *key, const char *text) {
+  if (text != NULL && text[0] != '\0') {
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, key);
+  }
+}
+
+static void set_span(lua_State *L, const char *key, struct rill_span span) {
+  if (span.len > 0) {
+    lua_pushlstring(L, span.data, span.len);
+    lua_setfield(L, -2, key);
+  }
+}
+
+static void set_count(lua_State *L, const char *key, uint64_t count) {
+  lua_pushinteger(L, (lua_Integer)count);
+  lua_setfield(L, -2, key);
+}
+
+static void set_flag(lua_State *L, const char *key, bool flag) {
+  lua_pushboolean(L, flag);
+  lua_setfield(L, -2, key);
+}
+
+/* A span of time, in seconds. */
+static void set_span_of_time(lua_State *L, const char *key, int64_t us) {
+  lua_pushnumber(L, (lua_Number)us / RILL_SECOND_US);
+  lua_setfield(L, -2, key);
+}
+
+/* A moment, in seconds since the transfer was created; nothing for 0. */
+static void set_moment(lua_State *L, const char *key,
+                       const struct rill_transfer *transfer, int64_t moment) {
+  if (moment != 0) {
+    set_span_of_time(L, key, moment - transfer->created);
+  }
+}
+
+static int transfer_failure(lua_State *L) {
+  struct rill_transfer *transfer = check(L);
+  const struct rill_failure *failure = &transfer->failure;
+  struct rill_span headers = rill_bytes_span(&transfer->headers);
+  if (failure->kind == NULL || transfer->ending == RILL_ENDING_NONE) {
+    lua_pushnil(L);
+    return 1;
+  }
+  lua_newtable(L);
+  set_text(L, "kind", failure->kind);
+  set_text(L, "phase", failure->phase);
+  set_text(L, "message", failure->message);
+  set_flag(L, "retryable", failure->retryable);
+  set_flag(L, "quota", failure->quota);
+  if (failure->status != 0) {
+    set_count(L, "status", (uint64_t)failure->status);
+  }
+  if (failure->retry_after_us >= 0) {
+    set_span_of_time(L, "retry_after", failure->retry_after_us);
+  }
+  set_span(L, "body", rill_bytes_span(&transfer->text));
+  set_span(L, "content_type", rill_headers_get(headers, "content-type"));
+  set_span(L, "request_id", rill_headers_request_id(headers));
+  return 1;
+}
+
+static int transfer_stats(lua_State *L) {
+  struct rill_transfer *transfer = check(L);
+  lua_newtable(L);
+  set_count(L, "bytes", transfer->bytes);
+  set_count(L, "events", transfer->events);
+  set_count(L, "texts", transfer->texts);
+  set_count(L, "comments", transfer->past_comments + transfer->sse.comments);
+  set_count(L, "pauses", transfer->pauses);
+  set_count(L, "trailing_bytes", transfer->trailing_bytes);
+  if (transfer->status != 0) {
+    set_count(L, "status", (uint64_t)transfer->status);
+  }
+  set_flag(L, "reused", transfer->reused);
+  set_span_of_time(L, "started", transfer->created);
+  set_moment(L, "connected", transfer, transfer->connected);
+  set_moment(L, "headers", transfer, transfer->headers_at);
+  set_moment(L, "first_byte", transfer, transfer->first_byte);
+  set_moment(L, "first_output", transfer, transfer->first_output);
+  set_moment(L, "last_output", transfer, transfer->last_output);
+  set_moment(L, "ended", transfer, transfer->ended);
+  set_span_of_time(L, "elapsed",
+                   (transfer->ended != 0 ? transfer->ended : rill_clock_now()) -
+                       transfer->created);
+  set_span(L, "headers_text", rill_bytes_span(&transfer->headers));
+  return 1;
+}
+
+static int transfer_attempts(lua_State *L) {
+  struct rill_transfer *transfer = check(L);
+  lua_newtable(L);
+  for (unsigned i = 0; i < transfer->attempt_count; i++) {
+    const struct rill_attempt *attempt = &transfer->attempts[i];
+    lua_newtable(L);
+    set_moment(L, "started", transfer, attempt->started);
+    if (attempt->ended != 0) {
+      set_span_of_time(L, "duration", attempt->ended - attempt->started);
+    }
+    if (attempt->status != 0) {
+      set_count(L, "status", (uint64_t)attempt->status);
+    }
+    if (attempt->delay != 0) {
+      set_span_of_time(L, "delay", attempt->delay);
+    }
+    set_text(L, "reason", attempt->reason);
+    set_text(L, "request_id", attempt->request_id);
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+  return 1;
+}
+
+/* ---- life ---- */
+
+static int transfer_close(lua_State *L) {
+  rill_transfer_close(check(L));
+  return 0;
+}
+
+static int transfer_collect(lua_State *L) {
+  struct rill_object *object = rill_object_check(L, 1, &transfer_class);
+  struct rill_transfer *transfer = object->self;
+  object->self = NULL;
+  rill_transfer_free(transfer);
+  return 0;
+}
+
+static int transfer_describe(lua_State *L) {
+  static const char *const states[] = {"new", "running", "waiting", "ended"};
+  struct rill_transfer *transfer =
+      rill_object_check(L, 1, &transfer_class)->self;
+  lua_pushfstring(L, "rill.transfer (%s)",
+                  transfer == NULL ? "freed" : states[transfer->state]);
+  return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"text", transfer_text},       {"texts", transfer_texts},
+    {"take", transfer_take},       {"append", transfer_append},
+    {"reply", transfer_reply},     {"restart", transfer_restart},
+    {"keep", transfer_keep},       {"ending", transfer_ending},
+    {"failure", transfer_failure}, {"unfinished", transfer_unfinished},
+    {"wake", transfer_wake},       {"id", transfer_id},
+    {"stats", transfer_stats},     {"attempts", transfer_attempts},
+    {"close", transfer_close},     {NULL, NULL},
+};
+
+/* Closing leaves what was received readable; only collection frees it. */
+static const struct rill_class transfer_class = {
+    "rill.transfer", methods, transfer_collect, transfer_close,
+    transfer_describe};

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * libcurl's callbacks only record what it wants watched and when it wants to be
+ * called; step does the work and then drains what has finished.  Includes libc,
+ * curl.h and net.
+ */
+#include "engine.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "clocks.h"
+#include "poller.h"
+#include "transfer.h"
+#include "verdict.h"
+
+/* Descriptors handled per wait; the rest comes with the next one. */
+#define EVENTS_AT_ONCE 64
+/* Idle easy handles kept for the next requests. */
+#define POOL_MAX 16
+/* Unacknowledged data or unanswered keepalive probes for so long (ms) mean that
+ * the peer is gone: the time of the keepalive probes, 30 + 3 * 15 s. */
+#define TCP_USER_TIMEOUT_MS 75000
+#define TCP_KEEPALIVE_PROBES 3
+
+/* ---- once per process ---- */
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static CURLcode global_status;
+static volatile unsigned fork_count;
+
+static void on_fork_in_child(void) {
+  fork_count++;
+}
+
+static void init_process(void) {
+  global_status = curl_global_init(CURL_GLOBAL_DEFAULT);
+  pthread_atfork(NULL, NULL, on_fork_in_child);
+}
+
+/* ---- libcurl's wishes ---- */
+
+static int on_watch(CURL *easy, curl_socket_t fd, int what, void *arg,
+                    void *socket_arg) {
+  struct rill_engine *engine = arg;
+  (void)easy;
+  (void)socket_arg;
+  int wanted = 0;
+  if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) {
+    wanted |= RILL_POLL_READ;
+  }
+  if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) {
+    wanted |= RILL_POLL_WRITE;
+  }
+  return rill_poller_watch(engine->poller, fd, wanted) == RILL_OK ? 0 : -1;
+}
+
+static int on_curl_timer(CURLM *multi, long ms, void *arg) {
+  struct rill_engine *engine = arg;
+  (void)multi;
+  engine->curl_due =
+      ms < 0 ? RILL_NEVER : rill_clock_now() + (int64_t)ms * 1000;
+  return 0;
+}
+
+static int on_socket_open(void *arg, curl_socket_t fd, curlsocktype purpose) {
+  struct rill_engine *engine = arg;
+  (void)purpose;
+  if (engine->socket_count == engine->socket_cap) {
+    size_t cap = engine->socket_cap == 0 ? 8 : engine->socket_cap * 2;
+    int *sockets = realloc(engine->sockets, cap * sizeof *sockets);
+    if (sockets == NULL) {
+      return CURL_SOCKOPT_ERROR;
+    }
+    engine->sockets = sockets;
+    engine->socket_cap = cap;
+  }
+  engine->sockets[engine->socket_count++] = fd;
+  fcntl(fd, F_SETFD, FD_CLOEXEC);
+#ifdef TCP_USER_TIMEOUT
+  int timeout = TCP_USER_TIMEOUT_MS;
+  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof timeout);
+#endif
+#ifdef TCP_KEEPCNT
+  int probes = TCP_KEEPALIVE_PROBES;
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+#endif
+  return CURL_SOCKOPT_OK;
+}
+
+static int on_socket_close(void *arg, curl_socket_t fd) {
+  struct rill_engine *engine = arg;
+  for (size_t i = 0; i < engine->socket_count; i++) {
+    if (engine->sockets[i] == fd) {
+      engine->sockets[i] = engine->sockets[--engine->socket_count];
+      break;
+    }
+  }
+  return close(fd);
+}
+
+/* ---- life ---- */
+
+static void free_engine(struct rill_engine *engine) {
+  rill_poller_close(engine->poller);
+  rill_timers_free(&engine->timers);
+  free(engine->pool);
+  free(engine->sockets);
+  free(engine);
+}
+
+enum rill_status rill_engine_open(struct rill_engine **out) {
+  pthread_once(&once, init_process);
+  struct rill_engine *engine = calloc(1, sizeof *engine);
+  if (engine == NULL) {
+    return RILL_NO_MEMORY;
+  }
+  rill_timers_init(&engine->timers);
+  rill_link_init(&engine->transfers);
+  rill_link_init(&engine->ready);
+  engine->curl_due = RILL_NEVER;
+  engine->next_id = 1;
+  engine->fork_count = fork_count;
+  engine->random = (uint64_t)rill_clock_now() ^ (uint64_t)(uintptr_t)engine ^
+                   ((uint64_t)getpid() << 32);
+  engine->pool = calloc(POOL_MAX, sizeof *engine->pool);
+  if (engine->pool == NULL || global_status != CURLE_OK ||
+      rill_poller_open(&engine->poller) != RILL_OK) {
+    goto fail;
+  }
+  engine->multi = curl_multi_init();
+  engine->share = curl_share_init();
+  if (engine->multi == NULL || engine->share == NULL) {
+    goto fail;
+  }
+  curl_share_setopt(engine->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+  curl_multi_setopt(engine->multi, CURLMOPT_SOCKETFUNCTION, on_watch);
+  curl_multi_setopt(engine->multi, CURLMOPT_SOCKETDATA, engine);
+  curl_multi_setopt(engine->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
+  curl_multi_setopt(engine->multi, CURLMOPT_TIMERDATA, engine);
+#if LIBCURL_VERSION_NUM >= 0x081400
+  curl_multi_setopt(engine->multi, CURLMOPT_QUICK_EXIT, 1L);
+#endif
+  *out = engine;
+  return RILL_OK;
+
+fail:
+  curl_multi_cleanup(engine->multi);
+  curl_share_cleanup(engine->share);
+  free_engine(engine);
+  return RILL_NO_MEMORY;
+}
+
+static void orphan_all(struct rill_engine *engine, bool drop) {
+  while (!rill_link_is_alone(&engine->transfers)) {
+    rill_transfer_orphan(
+        RILL_OWNER(engine->transfers.next, struct rill_transfer, in_engine),
+        drop);
+  }
+}
+
+void rill_engine_close(struct rill_engine *engine) {
+  if (engine == NULL) {
+    return;
+  }
+  if (!rill_engine_is_ours(engine)) {
+    rill_engine_abandon(engine);
+    free_engine(engine);
+    return;
+  }
+  orphan_all(engine, true);
+  for (size_t i = 0; i < engine->pool_count; i++) {
+    curl_easy_cleanup(engine->pool[i]);
+  }
+  curl_multi_cleanup(engine->multi);
+  curl_share_cleanup(engine->share);
+  free_engine(engine);
+}
+
+bool rill_engine_is_ours(const struct rill_engine *engine) {
+  return engine->fork_count == fork_count;
+}
+
+void rill_engine_abandon(struct rill_engine *engine) {
+  orphan_all(engine, false);
+  for (size_t i = 0; i < engine->socket_count; i++) {
+    close(engine->sockets[i]);
+  }
+  engine->socket_count = 0;
+  engine->pool_count = 0;
+}
+
+CURL *rill_engine_acquire(struct rill_engine *engine) {
+  CURL *easy;
+  if (engine->pool_count > 0) {
+    easy = engine->pool[--engine->pool_count];
+  } else {
+    easy = curl_easy_init();
+    if (easy == NULL) {
+      return NULL;
+    }
+    curl_easy_setopt(easy, CURLOPT_SHARE, engine->share); /* survives a reset */
+  }
+  curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket_open);
+  curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, engine);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_socket_close);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, engine);
+  return easy;
+}
+
+void rill_engine_release(struct rill_engine *engine, CURL *easy) {
+  if (engine->pool_count == POOL_MAX) {
+    curl_easy_cleanup(easy);
+    return;
+  }
+  curl_easy_reset(easy); /* also lets go of headers, keys and callbacks */
+  engine->pool[engine->pool_count++] = easy;
+}
+
+/* ---- time ---- */
+
+static int64_t next_due(const struct rill_engine *engine) {
+  const struct rill_timer *first = rill_timers_first(&engine->timers);
+  int64_t due = first != NULL ? first->due : RILL_NEVER;
+  return engine->curl_due < due ? engine->curl_due : due;
+}
+
+void rill_engine_set_timer(struct rill_engine *engine, struct rill_timer *timer,
+                           int64_t due) {
+  rill_timers_set(&engine->timers, timer, due);
+  rill_poller_alarm(engine->poller, next_due(engine));
+}
+
+int64_t rill_engine_timeout(const struct rill_engine *engine) {
+  int64_t due = next_due(engine);
+  if (!rill_engine_is_ours(engine) || due == RILL_NEVER) {
+    return RILL_NEVER;
+  }
+  int64_t left = due - rill_clock_now();
+  return left > 0 ? left : 0;
+}
+
+int rill_engine_fd(struct rill_engine *engine) {
+  rill_poller_alarm(engine->poller, next_due(engine));
+  return rill_poller_fd(engine->poller);
+}
+
+/* xorshift64*: waits need to differ between clients, no more. */
+double rill_engine_random(struct rill_engine *engine) {
+  uint64_t x = engine->random;
+  x ^= x >> 12;
+  x ^= x << 25;
+  x ^= x >> 27;
+  engine->random = x;
+  return (double)((x * UINT64_C(2685821657736338717)) >> 11) /
+         9007199254740992.0;
+}
+
+/* ---- progress ---- */
+
+static void drain_messages(struct rill_engine *engine) {
+  CURLMsg *message;
+  int left;
+  while ((message = curl_multi_info_read(engine->multi, &left)) != NULL) {
+    if (message->msg == CURLMSG_DONE) {
+      struct rill_transfer *transfer = NULL;
+      CURLcode code = message->data.result;
+      curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+      rill_verdict_on_done(transfer, code);
+    }
+  }
+}
+
+static void run_curl_timeout(struct rill_engine *engine) {
+  int running;
+  engine->curl_due = RILL_NEVER;
+  curl_multi_socket_action(engine->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+}
+
+void rill_engine_kick(struct rill_engine *engine) {
+  run_curl_timeout(engine);
+  drain_messages(engine);
+  rill_poller_alarm(engine->poller, next_due(engine));
+}
+
+static void run_due(struct rill_engine *engine) {
+  int64_t now = rill_clock_now();
+  if (engine->curl_due <= now) {
+    run_curl_timeout(engine);
+  }
+  struct rill_timer *timer;
+  while ((timer = rill_timers_first(&engine->timers)) != NULL &&
+         timer->due <= now) {
+    rill_clocks_on_timer(RILL_OWNER(timer, struct rill_transfer, timer), now);
+  }
+}
+
+void rill_engine_step(struct rill_engine *engine, int64_t timeout_us) {
+  struct rill_poll_event events[EVENTS_AT_ONCE];
+  if (!rill_engine_is_ours(engine)) {
+    rill_engine_abandon(engine);
+    return;
+  }
+  int64_t due = rill_engine_timeout(engine);
+  if (!rill_link_is_alone(&engine->ready) ||
+      (engine->running_count == 0 && timeout_us == RILL_NEVER)) {
+    timeout_us = 0;
+  }
+  int count = rill_poller_wait(engine->poller, events, EVENTS_AT_ONCE,
+                               due < timeout_us ? due : timeout_us);
+  for (int i = 0; i < count; i++) {
+    int running;
+    int what = 0;
+    what |= events[i].what & RILL_POLL_READ ? CURL_CSELECT_IN : 0;
+    what |= events[i].what & RILL_POLL_WRITE ? CURL_CSELECT_OUT : 0;
+    what |= events[i].what & RILL_POLL_ERROR ? CURL_CSELECT_ERR : 0;
+    curl_multi_socket_action(engine->multi, events[i].fd, what, &running);
+  }
+  run_due(engine);
+  drain_messages(engine);
+  rill_poller_alarm(engine->poller, next_due(engine));
+}
+
+struct rill_transfer *rill_engine_take_ready(struct rill_engine *engine) {
+  if (rill_link_is_alone(&engine->ready)) {
+    return NULL;
+  }
+  struct rill_link *link = engine->ready.next;
+  rill_link_remove(link);
+  return RILL_OWNER(link, struct rill_transfer, in_ready);
+}

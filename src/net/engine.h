@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Drives all transfers of one Lua state: owns libcurl's multi handle, the
+ * poller, the timers and the pool of easy handles.  One thread uses one engine;
+ * nothing is shared between engines.  Includes libc, curl.h and net.
+ */
+#ifndef RILL_NET_ENGINE_H
+#define RILL_NET_ENGINE_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/status.h"
+#include "list.h"
+#include "timers.h"
+
+struct rill_transfer;
+struct rill_poller;
+
+struct rill_engine {
+  CURLM *multi;
+  CURLSH *share; /* TLS sessions, so that a second connection resumes */
+  struct rill_poller *poller;
+  struct rill_timers timers;
+  int64_t curl_due;           /* when libcurl wants its timeout action */
+  struct rill_link transfers; /* all that may still use the engine */
+  struct rill_link ready;     /* those with news, oldest first */
+  size_t transfer_count;
+  size_t running_count; /* transfers that have not ended */
+  int64_t next_id;
+  CURL **pool; /* idle easy handles */
+  size_t pool_count;
+  int *sockets; /* every socket libcurl has open, for a fork's child */
+  size_t socket_count;
+  size_t socket_cap;
+  unsigned fork_count; /* of rill_fork_count when the engine was opened */
+  uint64_t random;
+};
+
+/* RILL_NO_MEMORY when libcurl, memory or descriptors fail. */
+enum rill_status rill_engine_open(struct rill_engine **engine);
+
+/* Drops every transfer and frees the engine.  Transfers that others still hold
+ * stay readable and have ended as closed. */
+void rill_engine_close(struct rill_engine *engine);
+
+/* Lets everything progress, waiting at most timeout_us for something to happen
+ * (0: not at all; RILL_NEVER: no limit).  Does not wait when a transfer is
+ * ready already, or when nothing is open. */
+void rill_engine_step(struct rill_engine *engine, int64_t timeout_us);
+
+/* The transfer that has had news for longest, or null; it counts as looked at.
+ */
+struct rill_transfer *rill_engine_take_ready(struct rill_engine *engine);
+
+/* Microseconds until step is wanted even if no descriptor becomes ready;
+ * RILL_NEVER for no need. */
+int64_t rill_engine_timeout(const struct rill_engine *engine);
+
+/* See rill_poller_fd. */
+int rill_engine_fd(struct rill_engine *engine);
+
+/* Whether this process is the one that opened the engine.  After a fork the
+ * child must not use the parent's: its sockets are the parent's too. */
+bool rill_engine_is_ours(const struct rill_engine *engine);
+
+/* In a fork's child: closes the child's copies of the engine's descriptors and
+ * forgets everything else without a word to any server.  Its transfers have
+ * ended as closed. */
+void rill_engine_abandon(struct rill_engine *engine);
+
+/* For transfer.c. */
+
+/* An easy handle without options, from the pool or new; null without memory. */
+CURL *rill_engine_acquire(struct rill_engine *engine);
+void rill_engine_release(struct rill_engine *engine, CURL *easy);
+
+/* Sets the timer and sees to it that the descriptor wakes up for it. */
+void rill_engine_set_timer(struct rill_engine *engine, struct rill_timer *timer,
+                           int64_t due);
+
+/* Runs libcurl's pending actions now. */
+void rill_engine_kick(struct rill_engine *engine);
+
+/* In [0, 1). */
+double rill_engine_random(struct rill_engine *engine);
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the end of an attempt means.  libcurl's result code says only how the
+ * transport fared: CURLE_OK is also what it gives for a body that was cut, so
+ * the verdict rests on status, headers and events.  Includes curl.h, core and
+ * net.
+ */
+#include "verdict.h"
+
+#include <stdlib.h>
+
+#include "attempt.h"
+#include "clocks.h"
+#include "core/error_body.h"
+#include "core/headers.h"
+#include "curl_status.h"
+#include "receive.h"
+#include "redirect.h"
+
+/* A whole answer whose status says it failed. */
+static void note_status(struct rill_transfer *transfer) {
+  struct rill_error_body error =
+      rill_error_body_read(rill_bytes_span(&transfer->text));
+  struct rill_span should_retry =
+      rill_headers_get(rill_bytes_span(&transfer->headers), "x-should-retry");
+  enum rill_retry_class class = rill_retry_class_of_status(
+      transfer->status, should_retry, error.code, error.type);
+  rill_transfer_note_failure(transfer, "http", "headers", false, "HTTP %d",
+                             transfer->status);
+  /* A body that was too long is a failure of its own, but the status still
+   * says whether to try again. */
+  transfer->failure.retryable = class == RILL_RETRY_TRANSIENT;
+  transfer->failure.quota = class == RILL_RETRY_QUOTA;
+}
+
+/* A 2xx answer whose body was no event stream. */
+static void note_body(struct rill_transfer *transfer) {
+  struct rill_error_body error =
+      rill_error_body_read(rill_bytes_span(&transfer->text));
+  enum rill_retry_class class =
+      error.is_error ? rill_retry_class_of_event(error.code, error.type)
+                     : RILL_RETRY_PERMANENT;
+  rill_transfer_note_failure(transfer, "body", "body",
+                             class == RILL_RETRY_TRANSIENT,
+                             "the answer is no event stream");
+  transfer->failure.quota = class == RILL_RETRY_QUOTA;
+}
+
+static void fail(struct rill_transfer *transfer) {
+  if (transfer->attempt_count > 0) {
+    rill_attempt_close(transfer, transfer->failure.message);
+  }
+  bool cut = (transfer->output_seen || transfer->finish_seen) &&
+             strcmp(transfer->failure.kind, "interrupted") == 0;
+  rill_transfer_finish(transfer, cut ? RILL_ENDING_CUT : RILL_ENDING_FAILED);
+}
+
+void rill_verdict_failed(struct rill_transfer *transfer) {
+  struct rill_failure *failure = &transfer->failure;
+  int64_t hint_us = rill_headers_retry_after(
+      rill_bytes_span(&transfer->headers), (int64_t)time(NULL));
+  int64_t now = rill_clock_now();
+  int64_t total = transfer->profile->timeouts.total;
+  int64_t left = total == RILL_NEVER ? -1 : transfer->created + total - now;
+  failure->retry_after_us = hint_us;
+  if (transfer->output_seen || transfer->finish_seen || !failure->retryable) {
+    fail(transfer);
+    return;
+  }
+  struct rill_retry_verdict verdict =
+      rill_retry_decide(&transfer->profile->retry, transfer->retries, hint_us,
+                        left < 0 && total != RILL_NEVER ? 0 : left,
+                        rill_engine_random(transfer->engine));
+  struct rill_item item = {.kind = RILL_ITEM_RETRY,
+                           .first = rill_span_of(failure->message),
+                           .number = transfer->attempt_count + 1,
+                           .delay_us = verdict.delay_us};
+  if (verdict.answer != RILL_RETRY_AFTER ||
+      rill_queue_push(&transfer->queue, &item) != RILL_OK) {
+    fail(transfer);
+    return;
+  }
+  transfer->retries++;
+  rill_attempt_close(transfer, failure->message);
+  rill_attempt_current(transfer)->delay = verdict.delay_us;
+  transfer->state = RILL_TRANSFER_WAITING;
+  transfer->retry_at = rill_clock_after(now, verdict.delay_us);
+  rill_transfer_mark_ready(transfer);
+  rill_clocks_rearm(transfer);
+}
+
+/* A 2xx answer is over. */
+static void on_answer_end(struct rill_transfer *transfer, CURLcode code) {
+  if (transfer->answer == RILL_BODY_TEXT && transfer->text.len > 0) {
+    note_body(transfer);
+    rill_verdict_failed(transfer);
+    return;
+  }
+  rill_receive_finish(transfer, code == CURLE_OK);
+  if (transfer->state == RILL_TRANSFER_ENDED) {
+    return; /* the terminator was all that stood in the unfinished event */
+  }
+  if (transfer->failure.kind != NULL) {
+    rill_verdict_failed(transfer);
+    return;
+  }
+  if (code == CURLE_OK && (transfer->output_seen || transfer->finish_seen)) {
+    rill_transfer_finish(transfer, RILL_ENDING_EOF);
+    rill_attempt_close(transfer, "");
+    return;
+  }
+  if (transfer->status == 204) {
+    rill_transfer_note_failure(transfer, "protocol", "headers", false,
+                               "HTTP 204: an answer without content");
+  }
+  rill_transfer_note_failure(
+      transfer, "interrupted", "body", true, "%s",
+      code == CURLE_OK ? "the answer ended before its first output"
+      : transfer->curl_message[0] != '\0' ? transfer->curl_message
+                                          : curl_easy_strerror(code));
+  rill_verdict_failed(transfer);
+}
+
+static void on_attempt_end(struct rill_transfer *transfer, CURLcode code,
+                           const char *redirect) {
+  bool answered = transfer->headers_at != 0;
+  if (answered && transfer->status >= 400) {
+    note_status(transfer);
+    rill_verdict_failed(transfer);
+  } else if (transfer->failure.kind != NULL) {
+    rill_verdict_failed(transfer);
+  } else if (answered && transfer->status >= 300) {
+    if (rill_redirect_follow(transfer, redirect)) {
+      rill_attempt_close(transfer, "redirected");
+      rill_attempt_begin(transfer);
+    } else {
+      rill_verdict_failed(transfer);
+    }
+  } else if (answered) {
+    on_answer_end(transfer, code);
+  } else if (code == CURLE_OK) {
+    rill_transfer_note_failure(transfer, "interrupted", "headers", true,
+                               "the connection closed inside the headers");
+    rill_verdict_failed(transfer);
+  } else {
+    struct rill_curl_status status = rill_curl_status_of(code);
+    rill_transfer_note_failure(
+        transfer, status.kind, status.phase, status.retryable, "%s",
+        transfer->curl_message[0] != '\0' ? transfer->curl_message
+                                          : curl_easy_strerror(code));
+    rill_verdict_failed(transfer);
+  }
+}
+
+void rill_verdict_on_done(struct rill_transfer *transfer, CURLcode code) {
+  char *url = NULL;
+  char *redirect = NULL;
+  long connects = 0;
+  curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
+  curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &url);
+  transfer->reused = transfer->connected != 0 && connects == 0;
+  if (url != NULL) {
+    redirect = strdup(url); /* it lives in the handle */
+  }
+  rill_attempt_let_go(transfer);
+  if (transfer->state == RILL_TRANSFER_ENDED) {
+    if (transfer->detached) {
+      rill_transfer_free(transfer);
+    }
+  } else {
+    on_attempt_end(transfer, code, redirect);
+  }
+  free(redirect);
+}
