@@ -79,7 +79,8 @@ static int after_slow(lua_State *L, int status, lua_KContext context) {
  * its argument.  As a Lua function it would cost a sixth more per delta. */
 static int texts_next(lua_State *L) {
   struct rill_object *object = lua_touserdata(L, lua_upvalueindex(1));
-  if (object->self != NULL && take_text(L, object->self)) {
+  struct rill_transfer *transfer = object->self;
+  if (transfer != NULL && !transfer->held && take_text(L, transfer)) {
     return 1;
   }
   lua_pushvalue(L, lua_upvalueindex(2));
@@ -134,6 +135,8 @@ static int transfer_take(lua_State *L) {
     lua_pushliteral(L, "event");
     lua_pushlstring(L, item.first.data, item.first.len);
     push_span(L, item.second);
+    lua_pushboolean(L, item.number == 1);
+    pushed = 4;
     break;
   case RILL_ITEM_RETRY:
     lua_pushliteral(L, "retry");
@@ -145,6 +148,15 @@ static int transfer_take(lua_State *L) {
   }
   rill_transfer_drop(transfer, &item);
   return pushed;
+}
+
+/* hold(flag): while true, the functions of texts() leave everything to Lua,
+ * which has older items to give first. */
+static int transfer_hold(lua_State *L) {
+  struct rill_transfer *transfer = check(L);
+  luaL_checktype(L, 2, LUA_TBOOLEAN);
+  transfer->held = lua_toboolean(L, 2);
+  return 0;
 }
 
 static int transfer_append(lua_State *L) {
@@ -184,6 +196,12 @@ static int transfer_ending(lua_State *L) {
 
 static int transfer_unfinished(lua_State *L) {
   lua_pushboolean(L, check(L)->unfinished);
+  return 1;
+}
+
+static int transfer_finish_reason(lua_State *L) {
+  struct rill_transfer *transfer = check(L);
+  push_span(L, rill_span_of(transfer->finish_reason));
   return 1;
 }
 
@@ -345,14 +363,24 @@ static int transfer_describe(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"text", transfer_text},       {"texts", transfer_texts},
-    {"take", transfer_take},       {"append", transfer_append},
-    {"reply", transfer_reply},     {"restart", transfer_restart},
-    {"keep", transfer_keep},       {"ending", transfer_ending},
-    {"failure", transfer_failure}, {"unfinished", transfer_unfinished},
-    {"wake", transfer_wake},       {"id", transfer_id},
-    {"stats", transfer_stats},     {"attempts", transfer_attempts},
-    {"close", transfer_close},     {NULL, NULL},
+    {"text", transfer_text},
+    {"texts", transfer_texts},
+    {"hold", transfer_hold},
+    {"take", transfer_take},
+    {"append", transfer_append},
+    {"reply", transfer_reply},
+    {"restart", transfer_restart},
+    {"keep", transfer_keep},
+    {"ending", transfer_ending},
+    {"failure", transfer_failure},
+    {"unfinished", transfer_unfinished},
+    {"finish_reason", transfer_finish_reason},
+    {"wake", transfer_wake},
+    {"id", transfer_id},
+    {"stats", transfer_stats},
+    {"attempts", transfer_attempts},
+    {"close", transfer_close},
+    {NULL, NULL},
 };
 
 /* Closing leaves what was received readable; only collection frees it. */

@@ -14,9 +14,9 @@
  */
 #include "json_scan.h"
 
-#include "json_walk.h"
-
 #include <stdint.h>
+
+#include "json_walk.h"
 
 /* Surroundings longer than this are not remembered. */
 enum { MAX_SHAPE = 16 * 1024 };
@@ -30,9 +30,9 @@ struct chunk_walk {
   bool has_error;
   bool is_finished;
   bool is_plain; /* nothing forbids to call the chunk a text delta */
-  const char
-      *last_string; /* the first byte of a string that is the value of the
-                       chunk's last member, and means nothing; or null */
+  /* the first byte of a string that is the value of the chunk's last member,
+   * and means nothing; or null */
+  const char *last_string;
 };
 
 /* The objects that mean something: the names in them that do, and what takes
@@ -295,14 +295,13 @@ static bool walk_chunk(struct chunk_walk *walk, struct rill_span json) {
 }
 
 /* Remembers what surrounds the text of a chunk that was walked.  A last string
- * is left open only if nothing but one quote and one brace follow it. */
+ * is left open only if its quote and the chunk's brace are all that follows. */
 static void learn(struct rill_json_scan *scan, struct rill_span json,
                   const struct chunk_walk *walk) {
   const char *end = json.data + json.len;
   const char *text_end = walk->text.raw.data + walk->text.raw.len;
   const char *last = walk->last_string;
-  scan->after_is_open =
-      last != NULL && last > text_end && end[-1] == '}' && end[-2] == '"';
+  scan->after_is_open = last != NULL && end[-2] == '"';
   const char *after_end = scan->after_is_open ? last : end;
   rill_bytes_clear(&scan->before);
   rill_bytes_clear(&scan->after);

@@ -30,7 +30,9 @@ enum rill_chunk {
   /* Well-formed, with a member `error` that is not null at the top, or with
    * `type` equal to "error". */
   RILL_CHUNK_ERROR,
-  /* Malformed, not an object, or something the scan does not understand. */
+  /* Malformed, not an object, or something the scan does not understand: a name
+   * that matters is there twice, or a name is written with escapes, or half of
+   * a surrogate pair (which lua-cjson refuses) stands anywhere. */
   RILL_CHUNK_UNKNOWN,
 };
 
@@ -49,9 +51,11 @@ void rill_json_scan_init(struct rill_json_scan *scan);
 
 /* Classifies one chunk.  For RILL_CHUNK_TEXT *text is the unescaped text; it
  * points into json or into the scan and lives until the next call or until json
- * goes, whichever is first.  *finished is set to whether some choice has a
- * finish_reason that is not null (false for ERROR and UNKNOWN).  When memory
- * runs out the chunk is declined (RILL_CHUNK_OUTPUT), never lost. */
+ * goes, whichever is first; for all others it is left alone.  *finished is set
+ * to whether some choice has a finish_reason that is a non-empty string (false
+ * for ERROR and UNKNOWN).  When memory runs out the chunk is declined
+ * (RILL_CHUNK_OUTPUT), never lost.  What was scanned before makes no difference
+ * but to the time it takes. */
 enum rill_chunk rill_json_scan_chunk(struct rill_json_scan *scan,
                                      struct rill_span json,
                                      struct rill_span *text, bool *finished);
@@ -63,10 +67,13 @@ void rill_json_scan_free(struct rill_json_scan *scan);
  * lua-cjson. */
 bool rill_json_is_complete(struct rill_span json);
 
-/* Finds the value at a path of object members, for example {"error", "code"}.
+/* Finds the value at a path of object members, for example {"error", "code"};
+ * "[0]" stands for the first element of an array.
  * RILL_OK: *value is the raw value (a string without its quotes and not
  * unescaped) and lives as long as json; `null` counts as absent.
- * RILL_INVALID: no such member, or json is not well-formed up to there. */
+ * RILL_INVALID: no such member, or json is not well-formed up to there.  What
+ * follows the value is not looked at.  Of members with one name the first is
+ * taken; a name written with escapes is not found. */
 enum rill_status rill_json_find(struct rill_span json, const char *const *path,
                                 size_t depth, struct rill_span *value);
 

@@ -173,6 +173,10 @@ bool rill_json_is_complete(struct rill_span json) {
 static const char *find_member(struct rill_json_walk *walk, const char *p,
                                const char *wanted) {
   struct rill_json_string name;
+  if (p < walk->end && *p == '[' && strcmp(wanted, "[0]") == 0) {
+    p = rill_json_first(walk, p);
+    return p != NULL && *p != ']' ? p : NULL;
+  }
   if (p == walk->end || *p != '{') {
     return NULL;
   }

@@ -20,7 +20,8 @@ struct rill_item {
   enum rill_item_kind kind;
   struct rill_span first;
   struct rill_span second;
-  unsigned number;  /* RETRY: of the attempt that follows, 2 for the second */
+  unsigned number;  /* RETRY: of the attempt that follows, 2 for the second;
+                       EVENT: 1 if it carries no output */
   int64_t delay_us; /* RETRY: the wait before it */
 };
 

@@ -118,11 +118,11 @@ static int64_t backoff(const struct rill_retry_policy *policy, unsigned retries,
   if (cap > longest) {
     cap = longest;
   }
-  if (!(wait < cap)) { /* also when the product is no number */
+  if (wait > cap) {
     wait = cap;
   }
   wait -= wait * policy->jitter * random;
-  return wait > 0 ? (int64_t)wait : 0;
+  return wait > 0 ? (int64_t)wait : 0; /* no number gives 0, too */
 }
 
 struct rill_retry_verdict

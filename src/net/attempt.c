@@ -96,14 +96,24 @@ void rill_attempt_begin(struct rill_transfer *transfer) {
   transfer->paused = false;
   transfer->curl_message[0] = '\0';
   transfer->state = RILL_TRANSFER_RUNNING;
-  if (easy == NULL || !add(transfer) || apply(transfer, easy) != CURLE_OK ||
-      rill_receive_apply(transfer, easy) != CURLE_OK ||
+  CURLcode code = CURLE_OUT_OF_MEMORY;
+  if (easy != NULL && add(transfer)) {
+    code = apply(transfer, easy);
+  }
+  if (code == CURLE_OK) {
+    code = rill_receive_apply(transfer, easy);
+  }
+  if (code == CURLE_OK &&
       curl_multi_add_handle(engine->multi, easy) != CURLM_OK) {
+    code = CURLE_OUT_OF_MEMORY;
+  }
+  if (code != CURLE_OK) {
     if (easy != NULL) {
       rill_engine_release(engine, easy);
     }
-    rill_transfer_note_failure(transfer, "memory", "request", false,
-                               "libcurl could not take the request");
+    rill_transfer_note_failure(
+        transfer, code == CURLE_OUT_OF_MEMORY ? "memory" : "config", "request",
+        false, "libcurl refused the request: %s", curl_easy_strerror(code));
     rill_transfer_finish(transfer, RILL_ENDING_FAILED);
     return;
   }

@@ -6,6 +6,7 @@
 #include "curl_status.h"
 
 #include <stddef.h>
+#include <string.h>
 
 static const struct {
   CURLcode code;
@@ -38,8 +39,14 @@ static const struct {
     {CURLE_BAD_CONTENT_ENCODING, {"protocol", "body", false}},
 };
 
-struct rill_curl_status rill_curl_status_of(CURLcode code) {
+struct rill_curl_status rill_curl_status_of(CURLcode code,
+                                            const char *message) {
   struct rill_curl_status other = {"interrupted", "body", true};
+  struct rill_curl_status framing = {"protocol", "body", true};
+  /* Bad chunked framing has no code of its own. */
+  if (code == CURLE_RECV_ERROR && strcasestr(message, "chunk") != NULL) {
+    return framing;
+  }
   for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
     if (table[i].code == code) {
       return table[i].status;

@@ -14,6 +14,7 @@ struct rill_curl_status {
   bool retryable;    /* as long as nothing has been delivered */
 };
 
-struct rill_curl_status rill_curl_status_of(CURLcode code);
+/* message: what libcurl's error buffer says. */
+struct rill_curl_status rill_curl_status_of(CURLcode code, const char *message);
 
 #endif

@@ -29,6 +29,7 @@ void rill_receive_reset(struct rill_transfer *transfer) {
   transfer->headers_at = 0;
   transfer->first_chunk_seen = false;
   transfer->finish_seen = false;
+  transfer->finish_reason[0] = '\0';
 }
 
 static void note_no_memory(struct rill_transfer *transfer) {
@@ -36,10 +37,8 @@ static void note_no_memory(struct rill_transfer *transfer) {
                              "out of memory");
 }
 
-static bool push(struct rill_transfer *transfer, enum rill_item_kind kind,
-                 struct rill_span first, struct rill_span second) {
-  struct rill_item item = {.kind = kind, .first = first, .second = second};
-  if (rill_queue_push(&transfer->queue, &item) != RILL_OK) {
+static bool push(struct rill_transfer *transfer, const struct rill_item *item) {
+  if (rill_queue_push(&transfer->queue, item) != RILL_OK) {
     note_no_memory(transfer);
     return false;
   }
@@ -57,6 +56,16 @@ static struct rill_span trim(struct rill_span span) {
     span.len--;
   }
   return span;
+}
+
+/* Some servers send empty data to keep the connection alive. */
+static bool is_blank(struct rill_span data) {
+  for (size_t i = 0; i < data.len; i++) {
+    if (strchr(" \t\r\n", data.data[i]) == NULL) {
+      return false;
+    }
+  }
+  return true;
 }
 
 /* An error event before any output fails the attempt, and so may be retried;
@@ -91,12 +100,29 @@ static void note_output(struct rill_transfer *transfer) {
   }
 }
 
+/* A reason that stands in a chunk without output is all that the chunk says. */
+static void note_finish(struct rill_transfer *transfer, struct rill_span data,
+                        enum rill_chunk chunk) {
+  static const char *const path[] = {"choices", "[0]", "finish_reason"};
+  struct rill_span reason;
+  transfer->finish_seen = true;
+  if (chunk == RILL_CHUNK_QUIET &&
+      rill_json_find(data, path, 3, &reason) == RILL_OK &&
+      reason.len < sizeof transfer->finish_reason) {
+    memcpy(transfer->finish_reason, reason.data, reason.len);
+    transfer->finish_reason[reason.len] = '\0';
+  }
+}
+
 /* False stops the transfer: a failure has been noted. */
 static bool on_event(struct rill_transfer *transfer,
                      const struct rill_sse_event *event) {
   struct rill_span none = {NULL, 0};
   struct rill_span text = none;
   bool finished = false;
+  if (event->data.len == 0) {
+    return true; /* an event by the standard, but no chunk */
+  }
   if (rill_span_is(trim(event->data), "[DONE]")) {
     rill_transfer_end(transfer, RILL_ENDING_DONE);
     return true;
@@ -106,22 +132,32 @@ static bool on_event(struct rill_transfer *transfer,
   if (rill_span_is(event->name, "error")) {
     chunk = RILL_CHUNK_ERROR;
   }
+  if (chunk == RILL_CHUNK_UNKNOWN && is_blank(event->data)) {
+    return true;
+  }
   if (chunk == RILL_CHUNK_ERROR && !transfer->output_seen) {
     return on_error_event(transfer, event->data);
   }
   bool first = !transfer->first_chunk_seen;
   transfer->first_chunk_seen = true;
-  transfer->finish_seen = transfer->finish_seen || finished;
+  if (finished) {
+    note_finish(transfer, event->data, chunk);
+  }
   if (chunk != RILL_CHUNK_QUIET && chunk != RILL_CHUNK_ERROR) {
     note_output(transfer);
   }
+  struct rill_item item = {.kind = RILL_ITEM_EVENT,
+                           .first = event->data,
+                           .second = event->name,
+                           .number = chunk == RILL_CHUNK_QUIET};
   /* The first chunk names the answer and the model: it is read in full. */
   if (chunk == RILL_CHUNK_TEXT && !first) {
     transfer->texts++;
-    return push(transfer, RILL_ITEM_TEXT, text,
-                transfer->keep_payloads ? event->data : none);
+    item.kind = RILL_ITEM_TEXT;
+    item.first = text;
+    item.second = transfer->keep_payloads ? event->data : none;
   }
-  return push(transfer, RILL_ITEM_EVENT, event->data, event->name);
+  return push(transfer, &item);
 }
 
 static bool note_parser_failure(struct rill_transfer *transfer,
@@ -291,7 +327,7 @@ void rill_receive_finish(struct rill_transfer *transfer, bool clean) {
     return;
   }
   enum rill_status status = rill_sse_finish(&transfer->sse, &event);
-  if (status == RILL_NEED_DATA) {
+  if (status == RILL_NEED_DATA || (status == RILL_OK && is_blank(event.data))) {
     return;
   }
   /* The terminator is whole even where the blank line is missing; an event is

@@ -81,7 +81,9 @@ struct rill_transfer {
   struct rill_attempt *attempts;
   unsigned attempt_count;
   bool keep_payloads; /* of plain texts */
-  bool unfinished;    /* the stream ended inside an event */
+  bool held; /* for the binding: the consumer has older items of its own */
+  bool unfinished;        /* the stream ended inside an event */
+  char finish_reason[24]; /* if a chunk of its own said it; else empty */
 
   /* counters, and moments of rill_clock_now (0: has not happened) */
   uint64_t bytes, events, texts, pauses, trailing_bytes;

@@ -46,13 +46,30 @@ static void note_body(struct rill_transfer *transfer) {
   transfer->failure.quota = class == RILL_RETRY_QUOTA;
 }
 
+/* The transport broke. */
+static void note_transport(struct rill_transfer *transfer, CURLcode code) {
+  const char *message = transfer->curl_message[0] != '\0'
+                            ? transfer->curl_message
+                            : curl_easy_strerror(code);
+  struct rill_curl_status status = rill_curl_status_of(code, message);
+  rill_transfer_note_failure(transfer, status.kind, status.phase,
+                             status.retryable, "%s", message);
+}
+
+static bool is_cut(const struct rill_transfer *transfer) {
+  const struct rill_failure *failure = &transfer->failure;
+  bool begun = transfer->output_seen || transfer->finish_seen;
+  return begun && (strcmp(failure->kind, "interrupted") == 0 ||
+                   (strcmp(failure->kind, "protocol") == 0 &&
+                    strcmp(failure->phase, "body") == 0));
+}
+
 static void fail(struct rill_transfer *transfer) {
   if (transfer->attempt_count > 0) {
     rill_attempt_close(transfer, transfer->failure.message);
   }
-  bool cut = (transfer->output_seen || transfer->finish_seen) &&
-             strcmp(transfer->failure.kind, "interrupted") == 0;
-  rill_transfer_finish(transfer, cut ? RILL_ENDING_CUT : RILL_ENDING_FAILED);
+  rill_transfer_finish(transfer,
+                       is_cut(transfer) ? RILL_ENDING_CUT : RILL_ENDING_FAILED);
 }
 
 void rill_verdict_failed(struct rill_transfer *transfer) {
@@ -113,11 +130,11 @@ static void on_answer_end(struct rill_transfer *transfer, CURLcode code) {
     rill_transfer_note_failure(transfer, "protocol", "headers", false,
                                "HTTP 204: an answer without content");
   }
-  rill_transfer_note_failure(
-      transfer, "interrupted", "body", true, "%s",
-      code == CURLE_OK ? "the answer ended before its first output"
-      : transfer->curl_message[0] != '\0' ? transfer->curl_message
-                                          : curl_easy_strerror(code));
+  if (code == CURLE_OK) {
+    rill_transfer_note_failure(transfer, "interrupted", "body", true,
+                               "the answer ended before its first output");
+  }
+  note_transport(transfer, code);
   rill_verdict_failed(transfer);
 }
 
@@ -143,11 +160,7 @@ static void on_attempt_end(struct rill_transfer *transfer, CURLcode code,
                                "the connection closed inside the headers");
     rill_verdict_failed(transfer);
   } else {
-    struct rill_curl_status status = rill_curl_status_of(code);
-    rill_transfer_note_failure(
-        transfer, status.kind, status.phase, status.retryable, "%s",
-        transfer->curl_message[0] != '\0' ? transfer->curl_message
-                                          : curl_easy_strerror(code));
+    note_transport(transfer, code);
     rill_verdict_failed(transfer);
   }
 }
