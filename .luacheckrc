@@ -1,0 +1,6 @@
+std = "min"
+max_line_length = 100
+cache = false
+include_files = { "lua", "spec", "examples", "bench", ".luacheckrc" }
+files["lua/rill/types.lua"] = { max_line_length = false }
+files["spec"] = { std = "+busted" }

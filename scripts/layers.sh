@@ -1,0 +1,49 @@
+#!/bin/sh
+# Holds the arrows of docs/architecture.md: what objects call, what sources include, what providers
+# require.  Prints every breach; succeeds if there is none.
+set -u
+objects=${1:?usage: layers.sh FOLDER-OF-OBJECTS}
+cd "$(dirname "$0")/.." || exit 1
+breaches=$(mktemp)
+trap 'rm -f "$breaches"' EXIT
+
+# calls LAYER PATTERN WHY [EXCEPT]: undefined symbols of the layer's objects that match PATTERN.
+calls() {
+  for object in "$objects/$1"/*.o; do
+    [ -e "$object" ] || { echo "$objects/$1 has no objects" >>"$breaches"; return; }
+    [ "${object##*/}" != "${4:-}" ] || continue
+    nm -u "$object" | awk -v file="src/$1/$(basename "$object" .o).c" -v pattern="^($2)" -v why="$3" \
+      '$2 ~ pattern { print file ": calls " $2 ": " why }' >>"$breaches"
+  done
+}
+
+# says FOLDER PATTERN WHY [EXCEPT]: lines of its sources that match PATTERN.
+says() {
+  grep -rnE "$2" "$1" 2>/dev/null | grep -vE "^(${4:-no such file})" |
+    sed "s|\$|   <- $3|" >>"$breaches"
+}
+
+calls core 'lua_|luaL_|luaopen_' 'the core knows no Lua'
+calls core 'curl_' 'the core knows no libcurl'
+calls core 'wslay_' 'only ws.c knows wslay' ws.o
+calls core '(clock_gettime|clock|time|gettimeofday|rand|random|srand|getrandom)(@|$)' \
+  'time and chance are arguments of the core'
+calls net 'lua_|luaL_|luaopen_' 'the engine knows no Lua'
+calls net 'wslay_' 'only src/core/ws.c knows wslay'
+calls bind 'curl_' 'the binding knows no libcurl'
+calls bind 'wslay_' 'only src/core/ws.c knows wslay'
+
+says src/core '#include [<"](lua|lauxlib|curl/|net/|bind/|\.\./)' 'the core includes libc and itself'
+says src/net '#include [<"](lua|lauxlib|bind/|\.\./bind)' 'the engine includes the core and libcurl'
+says src/bind '#include <curl/' 'only src/net includes libcurl'
+says src '#include <wslay' 'only src/core/ws.c includes wslay' 'src/core/ws\.'
+
+# Whatever a provider requires is rill.errors.
+grep -rnoE "require *\(? *[\"'][^\"']*[\"']" lua/rill/providers 2>/dev/null |
+  grep -vE "[\"']rill\.errors[\"']" | sed 's|$|   <- providers require rill.errors alone|' >>"$breaches"
+says lua/rill 'coroutine\.yield' 'only rill/loops suspends a coroutine' 'lua/rill/loops/'
+
+if [ -s "$breaches" ]; then
+  cat "$breaches"
+  exit 1
+fi

@@ -1,0 +1,120 @@
+#!/bin/bash
+# Runs what it is told (checks, core, core-valgrind, or specs by a name such as 5.4, jit, 5.4-poll,
+# 5.4-san), goes on after a failure, and closes with one line that sums it all up.
+# RILL_STRICT=1: a spec that was skipped fails the run, unless spec/support/may_skip.txt allows it.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+make=${MAKE:-make}
+results=build/results
+mkdir -p "$results"
+
+passed=0 failed=0 skipped=0
+seed=${RILL_SEED:-$(( $(date +%s) % 1000000 ))}
+export RILL_SEED=$seed
+
+count() { # name passed failed skipped
+  passed=$((passed + $2)) failed=$((failed + $3)) skipped=$((skipped + $4))
+  printf '%-22s %5d passed, %d failed%s\n' "$1" "$2" "$3" "$([ "$4" = 0 ] || echo ", $4 skipped")"
+}
+
+# A check is one command that succeeds or fails; it speaks only when it fails.
+check() { # name command...
+  local name=$1
+  shift
+  if "$@" >"$results/check.log" 2>&1; then
+    count "$name" 1 0 0
+  else
+    cat "$results/check.log"
+    count "$name" 0 1 0
+  fi
+}
+
+run_checks() {
+  local name
+  for name in layers lint packages rockspec fuzz-seeds; do
+    check "$name" $make -j2 --no-print-directory -s "$name"
+  done
+}
+
+# One program, whose last line is 'N passed, N failed'.
+run_core() { # name command-in-front...
+  local name=$1
+  shift
+  local log=$results/core.log status=0 line good bad variant
+  variant=${LUA:-5.4}$([ "${POLLER:-epoll}" = poll ] && echo -poll)${SANITIZE:+-san}
+  if ! $make -j2 --no-print-directory -s core-test-build; then
+    count "$name (build)" 0 1 0
+    return
+  fi
+  timeout 600 "$@" build/"$variant"/core-test >"$log" 2>&1 || status=$?
+  line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
+  good=${line%% *} bad=${line#*, }
+  good=${good:-0} bad=${bad%% *} bad=${bad:-0}
+  # A crash, or a run of nothing, is a failure too.
+  if [ "$bad" = 0 ] && { [ $status != 0 ] || [ "$good" = 0 ]; }; then bad=1; fi
+  [ "$bad" = 0 ] || cat "$log"
+  count "$name" "$good" "$bad" 0
+}
+
+run_specs() { # 5.4, jit, 5.4-poll, 5.4-san
+  local variant=$1 lua=${1%%-*} poller=epoll sanitize='' preload='' name
+  case $variant in *-poll*) poller=poll ;; esac
+  case $variant in *-san) sanitize=1 ;; esac
+  name=lua$lua
+  [ "$lua" = jit ] && name=luajit
+
+  if ! $make -j2 --no-print-directory -s all LUA="$lua" POLLER=$poller SANITIZE=$sanitize; then
+    count "specs $variant (build)" 0 1 0
+    return
+  fi
+  if [ -n "$sanitize" ]; then
+    gcc -shared -fPIC -o "$PWD/$results/unpreload.so" spec/support/unpreload.c || return
+    preload="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)"
+    preload="$preload $PWD/$results/unpreload.so"
+  fi
+  local report=$results/specs-$variant status=0 started=$SECONDS
+  rm -f "$report"
+  # The environment says to specs that start programs of their own what runs here.
+  timeout "${RILL_SPEC_TIMEOUT:-900}" \
+    env -u LUA_INIT -u LUA_PATH_5_4 -u LUA_CPATH_5_4 -u LUA_PATH_5_3 -u LUA_CPATH_5_3 \
+    LUA_PATH='lua/?.lua;lua/?/init.lua;./?.lua;;' LUA_CPATH="build/$variant/?.so;;" \
+    RILL_LUA="$lua" RILL_LUA_BIN="$name" RILL_VARIANT="$variant" RILL_RESULTS="$report" \
+    ${preload:+LD_PRELOAD="$preload" RILL_PRELOAD="$preload"} \
+    ASAN_OPTIONS="detect_leaks=1:${ASAN_OPTIONS:-}" UBSAN_OPTIONS=print_stacktrace=1 \
+    "$name" "${BUSTED:-/usr/bin/busted}" --shuffle --seed="$seed" \
+    ${RILL_FILTER:+--filter="$RILL_FILTER"} </dev/null || status=$?
+  if [ ! -s "$report" ]; then
+    echo "the specs of $variant did not come to their end (exit code $status)"
+    count "specs $variant" 0 1 0
+    return
+  fi
+  local good bad pending
+  read -r good bad pending <"$report"
+  [ $status = 0 ] || [ "$bad" != 0 ] || { echo "the interpreter ended with $status"; bad=1; }
+  [ $((good + bad)) != 0 ] || { echo "no spec was run"; bad=1; }
+  if [ -n "${RILL_STRICT:-}" ]; then
+    local title
+    while read -r title; do
+      if ! grep -qxF -e "$variant $title" -e "${variant%%-*} $title" -e "* $title" \
+        spec/support/may_skip.txt; then
+        echo "not run, and nothing allows that: $variant $title"
+        bad=$((bad + 1))
+      fi
+    done < <(tail -n +2 "$report")
+  fi
+  count "specs $variant ($((SECONDS - started)) s)" "$good" "$bad" "$pending"
+}
+
+echo "seed $seed (RILL_SEED=$seed repeats the order and the random cuts)"
+for run in "$@"; do
+  case $run in
+    checks) run_checks ;;
+    core) run_core core ;;
+    core-valgrind) run_core core-valgrind valgrind -q --error-exitcode=1 --leak-check=full ;;
+    *) run_specs "$run" ;;
+  esac
+done
+
+[ -z "${RILL_TOTALS:-}" ] || echo "$passed $failed $skipped" >>"$RILL_TOTALS"
+echo "$passed passed, $failed failed$([ $skipped = 0 ] || echo ", $skipped skipped")"
+[ $failed = 0 ] && [ $passed != 0 ]
