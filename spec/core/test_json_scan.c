@@ -201,6 +201,7 @@ static void errors_are_errors(void) {
   IS_ERROR("{\"error\":\"text\"}");
   IS_ERROR("{\"error\":{}}");
   IS_ERROR("{\"type\":\"error\",\"message\":\"x\"}");
+  IS_ERROR("{\"object\":\"error\",\"message\":\"x\"}");
   IS_ERROR(TOP("\"error\":{\"code\":502}"));
   IS_ERROR("{\"id\":\"1\",\"error\":{\"code\":502},\"choices\":[{\"index\":0,"
            "\"delta\":{\"content\":\"\"},\"finish_reason\":\"error\"}]}");

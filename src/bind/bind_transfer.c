@@ -317,6 +317,7 @@ static int transfer_stats(lua_State *L) {
 
 static int transfer_attempts(lua_State *L) {
   struct rill_transfer *transfer = check(L);
+  struct rill_span headers = rill_bytes_span(&transfer->headers);
   lua_newtable(L);
   for (unsigned i = 0; i < transfer->attempt_count; i++) {
     const struct rill_attempt *attempt = &transfer->attempts[i];
@@ -332,7 +333,11 @@ static int transfer_attempts(lua_State *L) {
       set_span_of_time(L, "delay", attempt->delay);
     }
     set_text(L, "reason", attempt->reason);
-    set_text(L, "request_id", attempt->request_id);
+    if (i + 1 == transfer->attempt_count) {
+      set_span(L, "request_id", rill_headers_request_id(headers));
+    } else {
+      set_text(L, "request_id", attempt->request_id);
+    }
     lua_rawseti(L, -2, (int)i + 1);
   }
   return 1;

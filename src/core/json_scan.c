@@ -238,7 +238,7 @@ static const char *take_choices(struct chunk_walk *walk, const char *p) {
 
 static const char *take_top_member(struct chunk_walk *walk, int place,
                                    const char *p) {
-  enum { CHOICES, ERROR, USAGE, TYPE, OTHER };
+  enum { CHOICES, ERROR, USAGE, TYPE, OBJECT, OTHER };
   struct rill_json_string string;
   struct rill_span value;
   enum value_kind kind;
@@ -265,6 +265,7 @@ static const char *take_top_member(struct chunk_walk *walk, int place,
     walk->is_plain = walk->is_plain && kind == VALUE_NULL;
     break;
   case TYPE:
+  case OBJECT:
     if (kind == VALUE_STRING && memchr(value.data, '\\', value.len) != NULL) {
       return NULL; /* it might spell "error" */
     }
@@ -279,8 +280,9 @@ static const char *take_top_member(struct chunk_walk *walk, int place,
 }
 
 static const struct rill_span top_names[] = {NAME("choices"), NAME("error"),
-                                             NAME("usage"), NAME("type")};
-static const struct level top_level = {top_names, 4, take_top_member};
+                                             NAME("usage"), NAME("type"),
+                                             NAME("object")};
+static const struct level top_level = {top_names, 5, take_top_member};
 
 /* Walks the whole chunk; false declines it. */
 static bool walk_chunk(struct chunk_walk *walk, struct rill_span json) {

@@ -28,7 +28,7 @@ enum rill_chunk {
    * with a finish_reason ... */
   RILL_CHUNK_OUTPUT,
   /* Well-formed, with a member `error` that is not null at the top, or with
-   * `type` equal to "error". */
+   * `type` or `object` equal to "error". */
   RILL_CHUNK_ERROR,
   /* Malformed, not an object, or something the scan does not understand: a name
    * that matters is there twice, or a name is written with escapes, or half of

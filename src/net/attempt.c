@@ -33,16 +33,19 @@ static bool add(struct rill_transfer *transfer) {
 
 void rill_attempt_close(struct rill_transfer *transfer, const char *reason) {
   struct rill_attempt *attempt = rill_attempt_current(transfer);
-  struct rill_span id =
-      rill_headers_request_id(rill_bytes_span(&transfer->headers));
   if (attempt->ended != 0) {
     return;
   }
   attempt->ended = rill_clock_now();
   attempt->status = transfer->status;
-  snprintf(attempt->reason, sizeof attempt->reason, "%s", reason);
-  snprintf(attempt->request_id, sizeof attempt->request_id, "%.*s", (int)id.len,
-           id.len > 0 ? id.data : "");
+  if (reason[0] != '\0') {
+    /* The headers of the last attempt stay; those of earlier ones go. */
+    struct rill_span id =
+        rill_headers_request_id(rill_bytes_span(&transfer->headers));
+    snprintf(attempt->reason, sizeof attempt->reason, "%s", reason);
+    snprintf(attempt->request_id, sizeof attempt->request_id, "%.*s",
+             (int)id.len, id.len > 0 ? id.data : "");
+  }
 }
 
 void rill_attempt_let_go(struct rill_transfer *transfer) {

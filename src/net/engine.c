@@ -44,6 +44,10 @@ static void init_process(void) {
   pthread_atfork(NULL, NULL, on_fork_in_child);
 }
 
+const char *rill_engine_libcurl(void) {
+  return curl_version();
+}
+
 /* ---- libcurl's wishes ---- */
 
 static int on_watch(CURL *easy, curl_socket_t fd, int what, void *arg,

@@ -120,9 +120,6 @@ static bool on_event(struct rill_transfer *transfer,
   struct rill_span none = {NULL, 0};
   struct rill_span text = none;
   bool finished = false;
-  if (event->data.len == 0) {
-    return true; /* an event by the standard, but no chunk */
-  }
   if (rill_span_is(trim(event->data), "[DONE]")) {
     rill_transfer_end(transfer, RILL_ENDING_DONE);
     return true;
@@ -133,7 +130,7 @@ static bool on_event(struct rill_transfer *transfer,
     chunk = RILL_CHUNK_ERROR;
   }
   if (chunk == RILL_CHUNK_UNKNOWN && is_blank(event->data)) {
-    return true;
+    return true; /* an event by the standard, but no chunk */
   }
   if (chunk == RILL_CHUNK_ERROR && !transfer->output_seen) {
     return on_error_event(transfer, event->data);
@@ -270,7 +267,6 @@ static int status_of(const struct rill_bytes *headers) {
 static size_t on_header(char *line, size_t size, size_t count, void *arg) {
   struct rill_transfer *transfer = arg;
   size_t len = size * count;
-  transfer->last_byte = rill_clock_now();
   if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
     rill_bytes_clear(&transfer->headers); /* a 100 or a proxy's came before */
   }
@@ -289,7 +285,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg) {
   if (last && transfer->headers_at == 0) {
     transfer->status = status_of(&transfer->headers);
     if (transfer->status >= 200) {
-      transfer->headers_at = transfer->last_byte;
+      transfer->headers_at = rill_clock_now();
+      transfer->last_byte = transfer->headers_at;
       transfer->last_progress = transfer->last_byte;
       rill_clocks_rearm(transfer);
     }

@@ -35,11 +35,15 @@ static bool take_over(struct rill_transfer *transfer, const char *to) {
 
 bool rill_redirect_follow(struct rill_transfer *transfer, const char *to) {
   bool repeats = transfer->status == 307 || transfer->status == 308;
+  /* What follows the path may be a secret of somebody's session. */
+  size_t shown = to != NULL ? strcspn(to, "?#") : 0;
+  int length = (int)(shown < 120 ? shown : 120);
   if (to == NULL || !repeats) {
     rill_transfer_note_failure(transfer, "protocol", "headers", false,
-                               "HTTP %d redirects to %.120s; a request is "
-                               "repeated only on 307 and 308",
-                               transfer->status, to != NULL ? to : "nowhere");
+                               "it redirects to %.*s; a request is repeated "
+                               "only on 307 and 308",
+                               to != NULL ? length : 7,
+                               to != NULL ? to : "nowhere");
     return false;
   }
   if (transfer->redirects >= REDIRECTS_MAX) {
@@ -48,12 +52,11 @@ bool rill_redirect_follow(struct rill_transfer *transfer, const char *to) {
     return false;
   }
   if (!take_over(transfer, to)) {
-    size_t origin = strcspn(to, "?#");
     rill_transfer_note_failure(
         transfer, "protocol", "headers", false,
         "refused a redirect to another origin, %.*s: it would be handed the "
         "key; set base_url if it is right",
-        (int)(origin < 100 ? origin : 100), to);
+        length, to);
     return false;
   }
   transfer->redirects++;

@@ -49,7 +49,7 @@ struct rill_attempt {
   int64_t delay;       /* the wait that followed; 0 if none */
   int status;          /* 0 if there was no answer */
   char reason[96];     /* empty if it did not fail */
-  char request_id[80]; /* empty if the server gave none */
+  char request_id[80]; /* of a failed one; empty if the server gave none */
 };
 
 enum rill_transfer_state {

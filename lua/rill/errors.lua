@@ -1,0 +1,380 @@
+-- SPDX-License-Identifier: MIT
+--
+-- Errors as values: a table with a metatable, made from what the engine reports or what a server
+-- says.  Pure: it needs no other file of rill.  A secret never gets into an error, because every
+-- string of an error passes through `redact` first.
+
+local errors = {}
+
+local MESSAGE_MAX = 200
+local BODY_MAX = 500
+
+---@class rill.Error
+---@field kind rill.ErrorKind
+---@field message string one line, without secrets
+---@field status integer? the HTTP status
+---@field code string? the server's own code
+---@field type string? the server's own type
+---@field request_id string?
+---@field retry_after number? seconds the server asked to wait
+---@field attempts integer? how many requests were made
+---@field retryable boolean whether the same request may work later
+---@field phase string? where it happened; for a timeout the name of the option
+---@field body string? the start of an answer that was no event stream
+---@field partial rill.Reply? what had arrived
+
+local Error = { __name = "rill.error" }
+
+--- One line of text, at most `max` bytes of it and never half a character.
+---@param text string
+---@param max integer?
+---@return string
+function errors.shorten(text, max)
+  max = max or MESSAGE_MAX
+  text = text:gsub("%s+", " "):gsub("%c", "?"):gsub("^ ", ""):gsub(" $", "")
+  if #text <= max then
+    return text
+  end
+  local cut = max - 3
+  while cut > 0 and (text:byte(cut + 1) or 0) >= 0x80 and text:byte(cut + 1) < 0xC0 do
+    cut = cut - 1
+  end
+  return text:sub(1, cut) .. "..."
+end
+
+local function details(err)
+  local list = {}
+  if err.code then
+    list[#list + 1] = "code " .. err.code
+  end
+  if err.request_id then
+    list[#list + 1] = "request " .. err.request_id
+  end
+  if err.attempts and err.attempts > 1 then
+    list[#list + 1] = ("after %d attempts"):format(err.attempts)
+  end
+  if err.retry_after then
+    list[#list + 1] = ("retry after %.14g s"):format(err.retry_after)
+  end
+  return #list > 0 and " (" .. table.concat(list, ", ") .. ")" or ""
+end
+
+function Error:__tostring()
+  local status = self.status and self.status >= 300 and ("HTTP %d: "):format(self.status) or ""
+  local text = ("rill: %s: %s%s%s"):format(self.kind, status, self.message, details(self))
+  return (text:gsub("%s+", " "))
+end
+
+-- What to look for, by list of secrets.
+local patterns_by_list = setmetatable({}, { __mode = "k" })
+
+-- The longest first, so that none hides in another.
+local function patterns_of(secrets)
+  local sorted, patterns = {}, {}
+  for _, secret in ipairs(secrets) do
+    if #secret >= 4 then
+      sorted[#sorted + 1] = secret
+      if secret:find("/", 1, true) then
+        sorted[#sorted + 1] = (secret:gsub("/", "\\/")) -- as JSON may write it
+      end
+    end
+  end
+  table.sort(sorted, function(a, b)
+    return #a > #b
+  end)
+  for i, secret in ipairs(sorted) do
+    patterns[i] = secret:gsub("%W", "%%%0")
+  end
+  patterns_by_list[secrets] = patterns
+  return patterns
+end
+
+--- A text in which every secret is replaced.  Those of less than four bytes are not looked for.
+---@param text string
+---@param secrets string[]? a list that does not change
+---@return string
+function errors.redact(text, secrets)
+  local patterns = secrets and (patterns_by_list[secrets] or patterns_of(secrets)) or {}
+  for i = 1, #patterns do
+    text = text:gsub(patterns[i], "[redacted]")
+  end
+  return text
+end
+
+--- Makes an error of its fields (the table is kept), with the secrets taken out.
+---@param fields table `kind` and `message` are needed
+---@param secrets string[]? a list that does not change
+---@return rill.Error
+function errors.new(fields, secrets)
+  for name, value in pairs(fields) do
+    if type(value) == "string" then
+      fields[name] = errors.redact(value, secrets)
+    end
+  end
+  fields.message = errors.shorten(fields.message, 1000)
+  fields.body = fields.body and errors.shorten(fields.body, BODY_MAX)
+  fields.retryable = fields.retryable or false
+  return setmetatable(fields, Error)
+end
+
+--- Whether a value is an error of rill.
+---@param value any
+---@return boolean
+function errors.is(value)
+  return getmetatable(value) == Error
+end
+
+local function word(value)
+  if type(value) == "number" then
+    return ("%.14g"):format(value)
+  end
+  return type(value) == "string" and value ~= "" and value or nil
+end
+
+-- The message of an error object, in the shapes that servers use.
+local function message_of(object)
+  local text = object.message or object.detail or object.error_description or object.msg
+  if type(text) == "table" then -- FastAPI: a list of { loc, msg, type }
+    local first = text[1]
+    text = type(first) == "table" and first.msg or text.message
+  end
+  local inner = type(object.metadata) == "table" and object.metadata.raw
+  if type(text) == "string" and type(inner) == "string" and #inner <= MESSAGE_MAX then
+    text = text .. ": " .. inner -- OpenRouter: what the provider behind it said
+  end
+  return word(text)
+end
+
+--- Reads what a server says in an error body or an error event.
+-- Understands {"error": {...}}, {"error": "text"}, {"message": ...}, {"detail": ...} and lists of
+-- these.
+---@param value any decoded JSON
+---@return table? said { message, code, type }; nil if it holds no error
+function errors.read(value)
+  if type(value) ~= "table" then
+    return nil
+  end
+  if type(value[1]) == "table" then
+    value = value[1]
+  end
+  local inner = value.error
+  if type(inner) == "string" then
+    return { message = word(inner), code = word(value.code), type = word(value.type) }
+  end
+  local object = type(inner) == "table" and inner or value
+  local kind = word(object.type)
+  local said = {
+    message = message_of(object),
+    code = word(object.code) or (object == inner and word(value.code)) or nil,
+    type = kind ~= "error" and kind or nil,
+  }
+  if type(inner) == "table" and not said.message then
+    said.message = said.code or said.type or "an error without a message"
+  end
+  return said.message and said or nil
+end
+
+local ENTITIES = { amp = "&", lt = "<", gt = ">", quot = "\"", nbsp = " ", ["#39"] = "'" }
+
+local function text_of_html(html)
+  local title = html:match("<[tT][iI][tT][lL][eE][^>]*>(.-)</")
+  local text = title and title:find("%S") and title
+  if not text then
+    text = html:gsub("<([sS]%a+)[^>]*>.-</%1>", function(tag)
+      local name = tag:lower()
+      return (name == "script" or name == "style") and " " or nil
+    end)
+    text = text:gsub("<!%-%-.-%-%->", " "):gsub("<[^>]*>", " ")
+  end
+  return (text:gsub("&(#?%w+);", ENTITIES))
+end
+
+--- What a body that may be JSON, HTML or text says, in one short line.
+---@param body string?
+---@param content_type string?
+---@param decode? fun(text: string): any
+---@return table said { message?, code?, type?, is_error } is_error: it is JSON that holds an error
+function errors.read_body(body, content_type, decode)
+  body = body or ""
+  local first = body:match("^%s*(.)")
+  if decode and (first == "{" or first == "[") then
+    local said = errors.read((decode(body)))
+    if said then
+      said.is_error = true
+      return said
+    end
+  end
+  local head = body:sub(1, 200):lower()
+  if (content_type or ""):lower():find("html", 1, true) or head:find("<!doctype html", 1, true)
+    or head:find("<html", 1, true) then
+    body = text_of_html(body)
+  end
+  return { message = body:find("%S") and errors.shorten(body) or nil, is_error = false }
+end
+
+local KIND_OF_STATUS = {
+  [401] = "auth", [403] = "auth", [402] = "quota", [404] = "not_found", [408] = "timeout",
+  [429] = "rate_limit", [503] = "overloaded", [529] = "overloaded",
+}
+
+local REASONS = {
+  [400] = "bad request", [401] = "unauthorized", [403] = "forbidden", [404] = "not found",
+  [408] = "request timeout", [413] = "request too large", [429] = "too many requests",
+  [500] = "internal server error", [502] = "bad gateway", [503] = "service unavailable",
+  [504] = "gateway timeout", [529] = "overloaded",
+}
+
+local CONTEXT_WORDS = {
+  "maximum context length", "context length", "context window", "context size",
+  "exceeds the context", "prompt is too long", "input is too long", "too many tokens",
+  "maximum number of tokens",
+}
+
+local QUOTA_CODES = {
+  insufficient_quota = true, billing_hard_limit_reached = true, billing_not_active = true,
+  insufficient_balance = true, quota_exceeded = true,
+}
+
+local function is_about_context(said)
+  if said.code == "context_length_exceeded" then
+    return true
+  end
+  local message = (said.message or ""):lower()
+  for _, words in ipairs(CONTEXT_WORDS) do
+    if message:find(words, 1, true) then
+      return true
+    end
+  end
+  return false
+end
+
+--- The kind of error that an HTTP status and the server's words make.
+---@param status integer
+---@param said table { message?, code?, type? }
+---@param is_quota boolean?
+---@return rill.ErrorKind
+function errors.kind_of_status(status, said, is_quota)
+  if is_quota or QUOTA_CODES[said.code or ""] or QUOTA_CODES[said.type or ""] then
+    return "quota"
+  end
+  if (status == 400 or status == 413 or status == 422) and is_about_context(said) then
+    return "context_length"
+  end
+  if KIND_OF_STATUS[status] then
+    return KIND_OF_STATUS[status]
+  end
+  return status >= 500 and "server" or status >= 400 and "bad_request" or "protocol"
+end
+
+local TIMEOUT_WORDS = {
+  connect = "no connection within %s s (timeout.connect)",
+  first_byte = "no answer within %s s (timeout.first_byte)",
+  first_output = "no output for %s s (timeout.first_output)",
+  idle = "no byte for %s s (timeout.idle)",
+  progress = "no further output for %s s (timeout.progress)",
+  total = "not finished within %s s (timeout.total)",
+}
+
+local function timeout_message(failure, context)
+  local words = TIMEOUT_WORDS[failure.phase or ""]
+  local seconds = context.timeout and context.timeout[failure.phase or ""]
+  if not words or not seconds then
+    return failure.message or "a timeout"
+  end
+  local message = words:format(("%.14g"):format(seconds))
+  local stats = context.stats or {}
+  local is_silent = failure.phase == "connect" or failure.phase == "idle"
+  if not is_silent and (stats.comments or 0) > 0 then
+    return ("%s; the connection was alive: %d comments received"):format(message, stats.comments)
+  elseif not is_silent and (stats.bytes or 0) > 0 then
+    return ("%s; the connection was alive: %d bytes received"):format(message, stats.bytes)
+  end
+  return message
+end
+
+local function describe_http(fields, failure, context, body)
+  local said = errors.read_body(body, failure.content_type, context.decode)
+  fields.kind = errors.kind_of_status(failure.status or 0, said, failure.quota)
+  fields.message = said.message or REASONS[failure.status] or failure.message
+    or "the server gave no reason"
+  fields.code, fields.type = said.code or failure.code, said.type
+  if fields.kind == "protocol" then
+    fields.message, fields.body = failure.message or fields.message, body
+  end
+end
+
+local function describe_body(fields, failure, context, body)
+  local said = errors.read_body(body, failure.content_type, context.decode)
+  if said.is_error then
+    fields.kind, fields.message = "api", said.message
+    fields.code, fields.type = said.code, said.type
+    return
+  end
+  fields.kind, fields.body = "protocol", body
+  local instead = failure.content_type
+    and ("with %s instead of an event stream"):format(failure.content_type)
+    or "without an event stream"
+  fields.message = ("the server answered %d %s%s"):format(failure.status or 200, instead,
+    said.message and ": " .. said.message or "")
+end
+
+local function describe_event(fields, failure, context, body)
+  local said = errors.read_body(body, nil, context.decode)
+  fields.kind, fields.status = "api", nil
+  fields.message = said.message or failure.message or "an error event without a message"
+  fields.code, fields.type = said.code or failure.code, said.type
+end
+
+local DESCRIBE = { http = describe_http, body = describe_body, api = describe_event }
+
+--- Makes the public error of what the engine reports.
+---@param failure table see `failure` in docs/architecture.md
+---@param context table { secrets?, attempts?, timeout?, stats?, decode?, partial? }
+---@return rill.Error
+function errors.from_failure(failure, context)
+  local fields = {
+    kind = failure.kind, message = failure.message or "the stream failed", phase = failure.phase,
+    status = failure.status ~= 0 and failure.status or nil, code = word(failure.code),
+    request_id = failure.request_id, retry_after = failure.retry_after,
+    retryable = failure.retryable, attempts = context.attempts, partial = context.partial,
+  }
+  if failure.kind == "memory" then
+    fields.kind, fields.message = "limit", "out of memory"
+  elseif failure.kind == "timeout" then
+    fields.message = timeout_message(failure, context)
+  elseif DESCRIBE[failure.kind] then
+    -- Secrets go before anything is cut, or half of one could be left at the end.
+    local body = failure.body and errors.redact(failure.body, context.secrets)
+    DESCRIBE[failure.kind](fields, failure, context, body)
+  end
+  return errors.new(fields, context.secrets)
+end
+
+local function is_retryable_code(code)
+  local status = tonumber(code)
+  return status ~= nil and (status == 408 or status == 409 or status == 429 or status >= 500)
+end
+
+--- Makes the public error of an error event that came inside the stream.
+---@param said table from `errors.read`: { message?, code?, type? }
+---@param context table { secrets?, attempts?, partial?, request_id? }
+---@return rill.Error
+function errors.from_event(said, context)
+  return errors.new({
+    kind = "api", message = said.message or "an error event without a message",
+    code = said.code, type = said.type, retryable = is_retryable_code(said.code),
+    attempts = context.attempts, partial = context.partial, request_id = context.request_id,
+    phase = "stream",
+  }, context.secrets)
+end
+
+--- The same for an event named "error", whose payload may be JSON or text.
+---@param payload string
+---@param context table { decode, secrets?, attempts?, partial?, request_id? }
+---@return rill.Error
+function errors.from_payload(payload, context)
+  local body = errors.redact(payload, context.secrets)
+  return errors.from_event(errors.read_body(body, nil, context.decode), context)
+end
+
+return errors

@@ -1,0 +1,72 @@
+-- SPDX-License-Identifier: MIT
+--
+-- Request headers: checks them, lays them over each other without regard to case, and writes them
+-- as the lines the engine sends.
+
+local headers = {}
+
+--- What is wrong with a table of headers, or nil.  A value is never shown: it may be a secret.
+---@param given table<string, string|number|false> false takes a header away
+---@return string?
+function headers.problem(given)
+  for name, value in pairs(given) do
+    if type(name) ~= "string" or not name:find("^[%w!#$%%&'*+.^_`|~-]+$") then
+      return ("header name '%s' is not a valid name"):format(tostring(name):gsub("%c", "?"))
+    elseif value == true or not (type(value) == "string" or type(value) == "number"
+      or type(value) == "boolean") then
+      return ("header '%s' must be a string, or false to leave it out (got a %s)")
+        :format(name, type(value))
+    elseif tostring(value):find("%c") then
+      return ("header '%s' contains a control character (it is %d bytes long)")
+        :format(name, #tostring(value))
+    end
+  end
+  return nil
+end
+
+--- Lays tables of headers over each other; later ones win, whatever the case of the names.
+---@param ... table<string, string|number|false>?
+---@return string[] lines "Name: value", in the order of the names
+function headers.lines(...)
+  local by_name, order = {}, {}
+  for i = 1, select("#", ...) do
+    for name, value in pairs((select(i, ...)) or {}) do
+      local key = name:lower()
+      if not by_name[key] then
+        order[#order + 1] = key
+      end
+      by_name[key] = { name = name, value = value }
+    end
+  end
+  table.sort(order)
+  local lines = {}
+  for _, key in ipairs(order) do
+    local header = by_name[key]
+    if header.value == "" then
+      lines[#lines + 1] = header.name .. ";" -- libcurl's way to send a header without a value
+    elseif header.value then
+      lines[#lines + 1] = ("%s: %s"):format(header.name, tostring(header.value))
+    end
+  end
+  return lines
+end
+
+local SECRET_NAMES = { "auth", "key", "token", "secret", "cookie", "password", "credential" }
+
+--- Adds the values that must never be shown to a list.
+---@param secrets string[]
+---@param given table<string, string|number|false>?
+function headers.collect_secrets(secrets, given)
+  for name, value in pairs(given or {}) do
+    for _, part in ipairs(SECRET_NAMES) do
+      if value and name:lower():find(part, 1, true) then
+        local text = tostring(value)
+        secrets[#secrets + 1] = text
+        secrets[#secrets + 1] = text:match("^%a+%s+(%S.*)$") -- "Bearer key": the key alone
+        break
+      end
+    end
+  end
+end
+
+return headers

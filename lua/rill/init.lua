@@ -1,0 +1,71 @@
+-- SPDX-License-Identifier: MIT
+--
+-- rill: streams the answers of language models.  The public names and nothing else; what a program
+-- does not use is not loaded.
+
+local rill = { version = "0.1.0" }
+
+--- Makes a client of a gateway.
+-- Wrong options raise; a key that is needed and not there raises an error of kind `config`.
+---@param options rill.ClientOptions
+---@return rill.Client
+function rill.client(options)
+  local client = require("rill.client").new(options)
+  return client
+end
+
+--- Starts a task: a function whose streams wait without holding up the others.
+-- It begins with the next `rill.run`, `rill.step` or wait for a stream.  An error in it is raised
+-- by `rill.run` or `rill.step`.
+---@param fn function
+---@param ... any its arguments
+function rill.go(fn, ...)
+  require("rill.loops.tasks").go(fn, ...)
+  return nil
+end
+
+--- Runs until every task has finished.
+-- The first error of a task is raised once all have finished: an error object as it is, a string
+-- with its traceback.
+function rill.run()
+  require("rill.loops.tasks").run(require("rill.core").engine())
+  return nil
+end
+
+--- Lets everything progress once: transfers, then the tasks that can go on.
+---@param seconds number? how long to wait at most for something to do; default 0: not at all
+---@return integer tasks how many have not finished
+function rill.step(seconds)
+  if seconds ~= nil and not (type(seconds) == "number" and seconds >= 0) then
+    error("rill.step: argument 1 must be a number of seconds that is not negative", 2)
+  end
+  if seconds == math.huge then
+    seconds = nil
+  else
+    seconds = seconds or 0
+  end
+  return (require("rill.loops.tasks").step(require("rill.core").engine(), seconds))
+end
+
+--- The engine of this Lua state: `fd()`, `step(seconds)`, `timeout()`; see docs/architecture.md.
+---@return rill.Engine
+function rill.engine()
+  return (require("rill.core").engine())
+end
+
+--- A parser of server-sent events for any transport: `feed(bytes)`, `next()`, `finish()`.
+---@param ... any
+---@return rill.SseParser
+function rill.sse_parser(...)
+  return (require("rill.core").sse_parser(...))
+end
+
+--- Uses another JSON codec than lua-cjson: { encode, decode, null }; nil goes back to lua-cjson.
+-- A client's option `json` does the same for that client.
+---@param codec rill.Codec?
+function rill.use_json(codec)
+  require("rill.json").use(codec)
+  return nil
+end
+
+return rill

@@ -1,0 +1,351 @@
+-- SPDX-License-Identifier: MIT
+--
+-- What a stream makes of the items of its transfer: events, each folded once into the reply, and at
+-- the end a verdict.  Never waits.  The functions take the stream; its fields are listed in
+-- stream.lua.
+--
+-- Who reads text only has no use for events.  Chunks in which C has seen no output are then put
+-- aside undecoded, and the verdict of an end that cannot be an error is left open; `settle` makes
+-- good for both when somebody asks for the reply.  Short answers cost half as much that way.
+
+local intake = {}
+
+-- Loaded when they are first needed: so a process has its first delta sooner.
+local function errors()
+  return require("rill.errors")
+end
+
+local function verdict()
+  return require("rill.verdict")
+end
+
+-- Events whose payload is decoded when `raw` is first asked for, by codec.
+local lazy_events = setmetatable({}, { __mode = "k" })
+
+local function lazy_event_class(json)
+  local class = {}
+  function class.__index(event, name)
+    if name == "raw" and event.raw_text then
+      local raw = json.decode(event.raw_text)
+      event.raw = raw
+      return raw
+    end
+  end
+  lazy_events[json] = class
+  return class
+end
+
+-- Plain texts that C gives by itself would overtake the events in the queue.
+local function set_queue(self, queue)
+  self.queue, self.head = queue, 1
+  if self.has_iterator then
+    self.transfer:hold(queue ~= false)
+  end
+end
+
+--- Drops the events that were not given yet.
+---@param self rill.Stream
+function intake.drop(self)
+  set_queue(self, false)
+end
+
+local function enqueue(self, events)
+  local queue = self.queue
+  if not queue then
+    set_queue(self, events)
+    return
+  end
+  for _, event in ipairs(events) do
+    queue[#queue + 1] = event
+  end
+end
+
+-- The message that events are folded into; made with the first of them, anew for each attempt.
+local function message_of(self)
+  if not self.message then
+    self.message = require("rill.message").new(self.choices)
+    self.state = self.setup.provider.new_state(self.choices > 1)
+    self.state.started = not self.keeping -- `start` would come late, if at all
+  end
+  return self.message
+end
+
+-- What errors.lua wants to know about this stream.
+local function error_context(self)
+  local attempts = self.transfer:attempts()
+  local last = attempts[#attempts]
+  return {
+    secrets = self.setup.secrets, decode = self.setup.json.decode, timeout = self.setup.timeout,
+    attempts = #attempts, request_id = last and last.request_id, stats = self.transfer:stats(),
+  }
+end
+
+-- The reply as far as events were folded.
+local function reply_of(self)
+  local text = self.text_at_end or self.transfer:reply()
+  return message_of(self):reply(text, self.state, self.outcome)
+end
+
+local function end_with(self, outcome, err)
+  self.has_ended, self.outcome = true, outcome
+  if err then
+    self.err, err.partial = err, reply_of(self)
+  else
+    self.reply = reply_of(self)
+  end
+end
+
+-- The stream is given up because of what it said; what follows that is not looked at.
+local function give_up(self, outcome, err)
+  local transfer = self.transfer
+  self.text_at_end = transfer:reply()
+  end_with(self, outcome, err)
+  transfer:close()
+  while transfer:take() do
+  end
+end
+
+local function accept_malformed(self, payload, problem)
+  self.malformed = self.malformed + 1
+  local text = errors().shorten(errors().redact(problem, self.setup.secrets))
+  enqueue(self, { { type = "other", malformed = true, raw_text = payload, message = text } })
+  if self.malformed >= self.setup.malformed then
+    local context = error_context(self)
+    give_up(self, "broken", errors().new({
+      kind = "malformed", phase = "stream", attempts = context.attempts,
+      request_id = context.request_id,
+      message = ("%d chunks were not JSON (limits.malformed); the last: %s")
+        :format(self.malformed, text),
+    }, self.setup.secrets))
+  end
+end
+
+-- Folds the events of a chunk and gives those that are for the consumer, if there are any: that one
+-- choice has finished is not, the stream says `done` once for all.
+local function fold_all(self, events)
+  local whole = message_of(self)
+  local kept, size = 0, #events
+  for i = 1, size do
+    local event = events[i]
+    whole:fold(event)
+    if event.type == "text" and (event.choice or 0) == 0 then
+      self.transfer:append(event.text)
+    end
+    if event.type ~= "done" then
+      kept = kept + 1
+      events[kept] = event
+    end
+  end
+  for i = kept + 1, size do
+    events[i] = nil
+  end
+  return kept > 0 and events or nil
+end
+
+-- Takes in the chunks that were put aside.  There is no output in them, and nobody waits for their
+-- events.
+local function fold_deferred(self)
+  local deferred = self.deferred
+  if not deferred then
+    return
+  end
+  self.deferred = nil
+  for i = 1, #deferred do
+    local chunk = self.setup.json.decode(deferred[i])
+    if type(chunk) == "table" then
+      message_of(self)
+      fold_all(self, self.setup.provider.events(chunk, self.state) or {})
+    end
+  end
+end
+
+local function accept_event(self, payload, name)
+  fold_deferred(self) -- in the order of their arrival
+  if name == "error" then
+    return give_up(self, "provider_error", errors().from_payload(payload, error_context(self)))
+  end
+  local chunk, problem = self.setup.json.decode(payload)
+  if type(chunk) ~= "table" then
+    return accept_malformed(self, payload, problem or "it is no object")
+  end
+  message_of(self)
+  local events, said = self.setup.provider.events(chunk, self.state)
+  if not events then
+    return give_up(self, "provider_error", errors().from_event(said, error_context(self)))
+  end
+  events = fold_all(self, events)
+  if events then
+    enqueue(self, events)
+  end
+end
+
+local DEFERRED_MAX = 16
+
+local function defer(self, payload)
+  local deferred = self.deferred
+  if not deferred then
+    self.deferred = { payload }
+    return
+  end
+  deferred[#deferred + 1] = payload
+  if #deferred >= DEFERRED_MAX then
+    fold_deferred(self)
+  end
+end
+
+-- How it ended: sets outcome and reply, or the error.
+local function judge(self)
+  local transfer = self.transfer
+  fold_deferred(self)
+  local outcome, fault, is_unmarked = verdict().judge({
+    ending = transfer:ending(),
+    failure = transfer:failure(),
+    message = message_of(self),
+    has_text = transfer:reply() ~= "",
+    has_unfinished = transfer:unfinished(),
+    decode = self.setup.json.decode,
+  })
+  self.is_unmarked = is_unmarked or false
+  end_with(self, outcome, fault and errors().from_failure(fault, error_context(self)))
+end
+
+-- The terminator came, after text, and all other chunks were such that C could read them: none has
+-- any output or error in it, and C knows the finish reason.
+local function is_certainly_fine(self)
+  local transfer = self.transfer
+  if self.keeping or self.message or transfer:ending() ~= "done" then
+    return false
+  end
+  local reason = transfer:finish_reason()
+  return reason ~= nil and not verdict().is_provider_error(reason)
+end
+
+-- The transfer has nothing more.
+local function conclude(self)
+  if is_certainly_fine(self) then
+    self.has_ended, self.is_unsettled = true, true
+    return
+  end
+  judge(self)
+  if not self.err then
+    local reason = self.reply.finish_reason
+    enqueue(self, { { type = "done", finish_reason = reason, outcome = self.outcome } })
+  end
+end
+
+--- Catches up with what was put aside.
+---@param self rill.Stream
+function intake.settle(self)
+  if self.is_unsettled then
+    self.is_unsettled = false
+    judge(self)
+  else
+    fold_deferred(self)
+  end
+  message_of(self)
+end
+
+--- The reply as far as items were taken in.
+---@param self rill.Stream
+---@return rill.Reply
+function intake.reply(self)
+  intake.settle(self)
+  return reply_of(self)
+end
+
+local function accept_retry(self, attempt, delay, reason)
+  self.retries = self.retries + 1
+  self.transfer:restart()
+  self.message, self.state, self.deferred = nil, nil, nil
+  local text = errors().redact(reason or "", self.setup.secrets)
+  return { type = "retry", attempt = attempt, delay = delay, reason = text }
+end
+
+-- The event of a plain text that C has recognised and already added to the reply.
+local function text_event(self, text, payload)
+  local json = self.setup.json
+  local event = setmetatable({
+    type = "text",
+    text = text,
+    choice = self.choices > 1 and 0 or nil,
+    raw_text = payload,
+  }, lazy_events[json] or lazy_event_class(json))
+  if not payload or not self.keeping then
+    return event
+  end
+  message_of(self)
+  if self.state.started then
+    return event
+  end
+  local start = type(event.raw) == "table" and self.setup.provider.identify(event.raw, self.state)
+  self.state.started = true
+  if not start then
+    return event
+  end
+  start.raw = event.raw
+  enqueue(self, { start, event })
+end
+
+-- Takes one item from the transfer.  Gives its event, or nothing when it was put into the queue or
+-- made none; and "pending" when there is no item.
+local function take_item(self)
+  local kind, first, second, third = self.transfer:take()
+  if kind == "text" then
+    return text_event(self, first, second)
+  elseif kind == "event" then
+    if third and not self.keeping then -- quiet, and only text is wanted
+      defer(self, first)
+    else
+      accept_event(self, first, second)
+    end
+  elseif kind == "retry" then
+    return accept_retry(self, first, second, third)
+  elseif first == "pending" then
+    return nil, "pending"
+  else
+    conclude(self)
+  end
+end
+
+--- Gives one event without waiting.
+---@param self rill.Stream
+---@return rill.Event? event
+---@return rill.Error|"pending"|nil err nil at the end
+function intake.pull(self)
+  while true do
+    local queue = self.queue
+    if queue then
+      local head = self.head
+      local event = queue[head]
+      queue[head] = false
+      if queue[head + 1] == nil then
+        set_queue(self, false)
+      else
+        self.head = head + 1
+      end
+      return event
+    end
+    if self.has_ended then
+      return nil, self.err
+    end
+    local event, pending = take_item(self)
+    if event or pending then
+      return event, pending
+    end
+  end
+end
+
+--- Takes in everything that has been received; the events stay in the queue.
+---@param self rill.Stream
+function intake.drain(self)
+  while not self.has_ended do
+    local event, pending = take_item(self)
+    if pending then
+      return
+    elseif event then
+      enqueue(self, { event })
+    end
+  end
+end
+
+return intake

@@ -1,0 +1,56 @@
+-- SPDX-License-Identifier: MIT
+--
+-- Waiting in C: on the main thread, and in coroutines that no loop of rill's knows.  Tasks of
+-- `rill.go` go on meanwhile.
+
+local loops = require("rill.loops")
+
+local block = {}
+
+local function raise_stuck()
+  error("rill: this stream waits, but its engine has no open transfer (was it opened before a "
+    .. "fork?)", 0)
+end
+
+local function wait_alone(engine, id)
+  while true do
+    local open = engine:step(nil)
+    local is_found = false
+    local ready = engine:ready()
+    while ready do
+      is_found = is_found or ready == id
+      ready = engine:ready()
+    end
+    if is_found then
+      return
+    elseif open == 0 then
+      raise_stuck()
+    end
+  end
+end
+
+local Waiter = {}
+Waiter.__index = Waiter
+
+function Waiter:wake()
+  self.is_woken = true
+end
+
+--- Waits until transfer `id` may have news.
+---@param engine rill.Engine
+---@param id integer
+---@param tasks table? rill.loops.tasks, if there are tasks
+function block.wait(engine, id, tasks)
+  if not tasks or tasks.count() == 0 then
+    return wait_alone(engine, id)
+  end
+  local waiter = setmetatable({ is_woken = false }, Waiter)
+  loops.park(id, waiter)
+  repeat
+    if not tasks.round(engine, nil) and not waiter.is_woken then
+      raise_stuck()
+    end
+  until waiter.is_woken
+end
+
+return block

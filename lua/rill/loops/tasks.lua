@@ -1,0 +1,149 @@
+-- SPDX-License-Identifier: MIT
+--
+-- Many streams at once without a loop of one's own: each task is a coroutine, resumed when its
+-- stream has news.  A round costs as much as there are tasks with something to do.
+
+local loops = require("rill.loops")
+
+local tasks = {}
+
+local unpack = unpack or table.unpack -- luacheck: ignore 113 143 (which one depends on the Lua)
+
+local by_thread = {} -- coroutine -> task, while the task is unfinished
+local unfinished = 0
+local runnable, runnable_count = {}, 0 -- to be resumed in the next round, in order
+local failed_first, failed_count = nil, 0 -- errors not raised yet; failed_first is { value }
+
+local Task = {}
+Task.__index = Task
+
+function Task:wake()
+  runnable_count = runnable_count + 1
+  runnable[runnable_count] = self
+end
+
+-- What is raised for an error in a task: an error object as it is, a string with its traceback.
+local function with_traceback(thread, value)
+  if type(value) == "string" then
+    return debug.traceback(thread, value)
+  end
+  return value
+end
+
+local function settle(task, ok, value)
+  if coroutine.status(task.thread) == "dead" then
+    by_thread[task.thread] = nil
+    unfinished = unfinished - 1
+    if not ok then
+      failed_first = failed_first or { with_traceback(task.thread, value) }
+      failed_count = failed_count + 1
+    end
+  elseif not task.is_waiting then
+    task:wake() -- it yielded by itself: everyone else first, then it goes on
+  end
+end
+
+local function resume(task)
+  local arguments = task.arguments
+  task.is_waiting = false
+  if arguments then
+    task.arguments = nil
+    settle(task, coroutine.resume(task.thread, unpack(arguments, 1, arguments.n)))
+  else
+    settle(task, coroutine.resume(task.thread))
+  end
+end
+
+--- The task that is running, or nil.
+function tasks.current()
+  local thread = coroutine.running()
+  return thread and by_thread[thread]
+end
+
+--- How many tasks have not finished.
+function tasks.count()
+  return unfinished
+end
+
+--- Yields until transfer `id` may have news.
+---@param id integer
+---@param task table the running task
+function tasks.wait(id, task)
+  task.is_waiting = true
+  loops.park(id, task)
+  coroutine.yield()
+end
+
+--- One round: lets the engine progress, then resumes the tasks that can go on.
+---@param engine rill.Engine
+---@param seconds number? how long to wait for something to do; nil: until there is
+---@return boolean has_moved whether a task was resumed or a transfer is open: else no round ever
+--  will do anything again
+function tasks.round(engine, seconds)
+  loops.collect(engine)
+  local open = engine:step(runnable_count > 0 and 0 or seconds)
+  loops.collect(engine)
+  local batch, size = runnable, runnable_count
+  runnable, runnable_count = {}, 0
+  for i = 1, size do
+    resume(batch[i])
+  end
+  return size > 0 or open > 0
+end
+
+local function raise_failure()
+  if not failed_first then
+    return
+  end
+  local value, others = failed_first[1], failed_count - 1
+  failed_first, failed_count = nil, 0
+  if others > 0 and type(value) == "string" then
+    value = ("%s\n(%d more tasks failed)"):format(value, others)
+  end
+  error(value, 0)
+end
+
+--- Starts a task; it begins with the next round.
+---@param fn function
+---@param ... any its arguments
+function tasks.go(fn, ...)
+  if type(fn) ~= "function" then
+    error(("rill.go: argument 1 must be a function, not a %s"):format(type(fn)), 3)
+  end
+  local task = setmetatable({
+    thread = coroutine.create(fn),
+    arguments = { n = select("#", ...), ... }, -- nil once it has begun
+    is_waiting = false,
+  }, Task)
+  by_thread[task.thread] = task
+  unfinished = unfinished + 1
+  task:wake()
+end
+
+--- Runs until every task has finished, then raises the first error there was.
+---@param engine rill.Engine
+function tasks.run(engine)
+  if tasks.current() then
+    error("rill.run: it is called inside a task, which would wait for itself", 3)
+  end
+  while unfinished > 0 do
+    if not tasks.round(engine, nil) then
+      error(("rill.run: %d tasks wait for streams that are no longer open"):format(unfinished), 3)
+    end
+  end
+  raise_failure()
+end
+
+--- One round; raises the first error of a task that there was.
+---@param engine rill.Engine
+---@param seconds number
+---@return integer unfinished
+function tasks.step(engine, seconds)
+  tasks.round(engine, seconds)
+  raise_failure()
+  return unfinished
+end
+
+loops.use_tasks(tasks)
+
+return tasks

@@ -1,0 +1,324 @@
+local fake = require("spec.support.fake_core")
+
+local IS_PUC_51 = _VERSION == "Lua 5.1" and not rawget(_G, "jit")
+local STOP = [[{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}]]
+
+local rill, ai
+
+local function chat(script)
+  fake.scripts[1] = script
+  return ai:chat({ model = "m", messages = { { role = "user", content = "hi" } } })
+end
+
+-- Text that comes letter by letter, so many seconds apart.
+local function paced(text, seconds)
+  local script = {}
+  for letter in text:gmatch(".") do
+    script[#script + 1] = { "wait", seconds }
+    script[#script + 1] = { "text", letter }
+  end
+  script[#script + 1] = { "event", STOP }
+  script[#script + 1] = { "end", "done" }
+  return script
+end
+
+before_each(function()
+  rill = fake.install()
+  ai = rill.client({ base_url = "https://x.test/v1" })
+end)
+
+teardown(fake.remove)
+
+describe("tasks", function()
+  it("run side by side, and rill.run returns when all have finished", function()
+    local answers, order = {}, {}
+    for i, text in ipairs({ "aaaa", "bb", "ccc" }) do
+      rill.go(function(number)
+        answers[number] = chat(paced(text, 1)):result().text
+        order[#order + 1] = number
+      end, i)
+    end
+    assert.same({}, answers)
+    rill.run()
+    assert.same({ "aaaa", "bb", "ccc" }, answers)
+    assert.same({ 2, 3, 1 }, order)
+    assert.equal(104, fake.clock)
+  end)
+
+  it("get their arguments, nils included", function()
+    local seen
+    rill.go(function(...)
+      seen = { n = select("#", ...), ... }
+    end, 1, nil, 3, nil)
+    rill.run()
+    assert.equal(4, seen.n)
+    assert.equal(3, seen[3])
+  end)
+
+  it("may start tasks, whose streams are waited for too", function()
+    local answer
+    rill.go(function()
+      rill.go(function()
+        answer = chat(paced("ab", 1)):result().text
+      end)
+    end)
+    rill.run()
+    assert.equal("ab", answer)
+  end)
+
+  it("may yield by themselves to let the others go on", function()
+    local order = {}
+    for i = 1, 2 do
+      rill.go(function()
+        order[#order + 1] = i
+        coroutine.yield()
+        order[#order + 1] = i + 10
+      end)
+    end
+    rill.run()
+    assert.same({ 1, 2, 11, 12 }, order)
+  end)
+
+  it("that fail do not stop the others; rill.run raises the first error at the end", function()
+    local answer
+    rill.go(function()
+      error({ kind = "mine" })
+    end)
+    rill.go(function()
+      answer = chat(paced("ab", 1)):result().text
+    end)
+    local ok, err = pcall(rill.run)
+    assert.is_false(ok)
+    assert.equal("mine", err.kind)
+    assert.equal("ab", answer)
+    rill.run()
+  end)
+
+  it("that fail with a string are raised with their traceback, and the others counted", function()
+    for i = 1, 3 do
+      rill.go(function()
+        error("it broke " .. i)
+      end)
+    end
+    local _, err = pcall(rill.run)
+    assert.truthy(err:find("it broke 1", 1, true))
+    assert.truthy(err:find("stack traceback", 1, true))
+    assert.truthy(err:find("(2 more tasks failed)", 1, true))
+  end)
+
+  it("read text event by event with next, on every Lua", function()
+    local pieces = {}
+    rill.go(function()
+      local stream = chat(paced("abc", 1))
+      local event = stream:next()
+      while event do
+        pieces[#pieces + 1] = event.text
+        event = stream:next()
+      end
+    end)
+    rill.run()
+    assert.same({ "a", "b", "c" }, pieces)
+  end)
+
+  if IS_PUC_51 then
+    it("are told to use next in place of an iterator", function()
+      for _, name in ipairs({ "text", "events" }) do
+        rill.go(function()
+          local stream = chat(paced("abc", 1))
+          stream[name](stream)
+        end)
+        local _, err = pcall(rill.run)
+        assert.truthy(err:find("stream:" .. name .. ": this Lua cannot wait inside", 1, true))
+        assert.truthy(err:find("call stream:next() in a loop", 1, true))
+      end
+    end)
+  else
+    it("may use the iterators", function()
+      local pieces = {}
+      rill.go(function()
+        for piece in chat(paced("abc", 1)):text() do
+          pieces[#pieces + 1] = piece
+        end
+        for event in chat(paced("d", 1)):events() do
+          pieces[#pieces + 1] = event.type
+        end
+      end)
+      rill.run()
+      assert.same({ "a", "b", "c", "text", "done" }, pieces)
+    end)
+  end
+
+  it("may wait for the same stream", function()
+    local seen = {}
+    local stream
+    for i = 1, 3 do
+      rill.go(function()
+        stream = stream or chat(paced("abc", 1))
+        seen[i] = stream:result().text
+      end)
+    end
+    rill.run()
+    assert.same({ "abc", "abc", "abc" }, seen)
+  end)
+
+  it("that wait for a stream are woken when another task closes it", function()
+    local err
+    local stream = chat({ { "wait", 1000 } })
+    rill.go(function()
+      local _, problem = stream:result()
+      err = problem
+    end)
+    rill.go(function()
+      stream:close()
+    end)
+    rill.run()
+    assert.equal("cancelled", err.kind)
+    assert.equal(100, fake.clock)
+  end)
+
+  it("cannot be run from inside one", function()
+    rill.go(rill.run)
+    local _, err = pcall(rill.run)
+    assert.truthy(err:find("rill.run: it is called inside a task", 1, true))
+  end)
+
+  it("that can never go on are an error and no endless wait", function()
+    local stream = chat({ { "wait", 1 } })
+    rill.go(function()
+      stream:result()
+    end)
+    rill.step(0)
+    fake.last().state, fake.last().script = "closed", {} -- as after a fork, without a word
+    local _, err = pcall(rill.run)
+    assert.truthy(err:find("1 tasks wait for streams that are no longer open", 1, true))
+  end)
+
+  it("must be functions", function()
+    local _, err = pcall(function()
+      rill.go("f")
+    end)
+    assert.truthy(err:find("loops_spec.lua:%d+: rill.go: argument 1 must be a function"))
+  end)
+end)
+
+describe("rill.run", function()
+  it("returns at once without tasks", function()
+    rill.run()
+    assert.equal(0, fake.steps)
+  end)
+
+  it("takes as many rounds as there is news, however many tasks wait", function()
+    for i = 1, 100 do
+      rill.go(function()
+        chat(paced("ab", i == 1 and 1 or 1000)):result()
+      end)
+    end
+    rill.step(0)
+    local resumed, resume = 0, coroutine.resume
+    coroutine.resume = function(...) -- luacheck: ignore 122
+      resumed = resumed + 1
+      return resume(...)
+    end
+    rill.step(1)
+    coroutine.resume = resume -- luacheck: ignore 122
+    assert.equal(1, resumed)
+  end)
+end)
+
+describe("rill.step", function()
+  it("does one round and never waits longer than it may", function()
+    local answer
+    rill.go(function()
+      answer = chat(paced("ab", 1)):result().text
+    end)
+    assert.equal(1, rill.step(0))
+    assert.equal(1, rill.step())
+    assert.equal(100, fake.clock)
+    rill.step(0.25)
+    assert.equal(100.25, fake.clock)
+    local rounds = 0
+    while rill.step(10) > 0 do
+      rounds = rounds + 1
+    end
+    assert.equal("ab", answer)
+    assert.is_true(rounds <= 3)
+  end)
+
+  it("raises the error of a task", function()
+    rill.go(function()
+      error({ kind = "mine" })
+    end)
+    local ok, err = pcall(rill.step, 0)
+    assert.is_false(ok)
+    assert.equal("mine", err.kind)
+    assert.equal(0, rill.step(0))
+  end)
+
+  it("refuses a time that is none", function()
+    assert.has_error(function() rill.step(-1) end)
+    assert.has_error(function() rill.step("x") end)
+  end)
+end)
+
+describe("a wait on the main thread", function()
+  it("lets tasks go on", function()
+    local answer
+    rill.go(function()
+      answer = chat(paced("ab", 1)):result().text
+    end)
+    assert.equal("xyz", chat(paced("xyz", 1)):result().text)
+    assert.equal("ab", answer)
+    assert.equal(103, fake.clock)
+  end)
+
+  it("ends when a task closes its stream", function()
+    local stream = chat({ { "wait", 1000 } })
+    rill.go(function()
+      chat(paced("ab", 1)):result()
+      stream:close()
+    end)
+    local _, err = stream:result()
+    assert.equal("cancelled", err.kind)
+    assert.equal(102, fake.clock)
+  end)
+
+  it("works in a coroutine that rill does not know, also inside a task", function()
+    local function collect()
+      local stream = chat(paced("ab", 1))
+      local pieces = {}
+      coroutine.wrap(function()
+        local event = stream:next()
+        while event do
+          pieces[#pieces + 1] = event.text
+          event = stream:next()
+        end
+      end)()
+      return table.concat(pieces)
+    end
+    assert.equal("ab", collect())
+    local inside, beside
+    rill.go(function()
+      inside = collect()
+    end)
+    rill.go(function()
+      beside = chat(paced("x", 1)):result().text
+    end)
+    rill.run()
+    assert.equal("ab", inside)
+    assert.equal("x", beside)
+  end)
+
+  it("for a stream that can get no news is an error and no endless loop", function()
+    local stream = chat({ { "wait", 1 } })
+    fake.engine().transfers[1] = nil
+    local ok, err = pcall(stream.result, stream)
+    assert.is_false(ok)
+    assert.truthy(err:find("its engine has no open transfer", 1, true))
+    rill.go(function()
+      coroutine.yield()
+    end)
+    ok, err = pcall(stream.result, stream)
+    assert.is_false(ok)
+    assert.truthy(err:find("its engine has no open transfer", 1, true))
+  end)
+end)

@@ -1,0 +1,291 @@
+-- Stands in for `rill.core` in specs that need no network: an engine whose transfers play scripts,
+-- and whose clock moves only when somebody waits.
+--
+-- A script is a list of { "text", text, payload }, { "event", payload, name, is_quiet },
+-- { "retry", attempt, delay, reason }, { "wait", seconds } and, last, { "end", ending, failure }.
+
+local fake = { clock = 100, opened = {}, scripts = {}, steps = 0 }
+
+local Transfer = { __name = "rill.transfer" }
+Transfer.__index = Transfer
+
+local Engine = {}
+Engine.__index = Engine
+
+local engine = setmetatable({ ready_ids = {}, transfers = {} }, Engine)
+
+local function mark_ready(transfer)
+  if not transfer.is_ready then
+    transfer.is_ready = true
+    table.insert(engine.ready_ids, transfer.number)
+  end
+end
+
+-- Moves what is due by now from the script to the queue.
+local function deliver(transfer)
+  local has_news = false
+  while transfer.at <= #transfer.script and not transfer.state do
+    local item = transfer.script[transfer.at]
+    if item[1] == "wait" then
+      transfer.due = transfer.due or transfer.last + item[2]
+      if transfer.due > fake.clock then
+        break
+      end
+      transfer.last, transfer.due = transfer.due, nil
+    elseif item[1] == "end" then
+      transfer.state, transfer.reason, transfer.ended = item[2], item[3], fake.clock
+      has_news = true
+    else
+      has_news = true
+      if item[1] == "text" then
+        transfer.counts.texts = transfer.counts.texts + 1
+        transfer.first_output = transfer.first_output or fake.clock
+        transfer.last_output = fake.clock
+      end
+      table.insert(transfer.queue, { item[1], item[2], item[3], item[4], keep = transfer.keeping })
+    end
+    transfer.at = transfer.at + 1
+  end
+  if has_news then
+    mark_ready(transfer)
+  end
+end
+
+local function next_moment(transfer)
+  local moment = transfer.wake_at or math.huge
+  local item = not transfer.state and transfer.script[transfer.at]
+  if item and item[1] == "wait" then
+    moment = math.min(moment, transfer.due or transfer.last + item[2])
+  elseif item then
+    moment = fake.clock
+  end
+  return moment
+end
+
+-- What C makes of a table; the fake keeps a copy of it.
+function fake.profile(spec)
+  local copy = {}
+  for name, value in pairs(spec) do
+    copy[name] = value
+  end
+  return copy
+end
+
+function Engine:open(profile, url, body)
+  local copy = fake.profile(profile)
+  copy.url, copy.body = url, body
+  local transfer = setmetatable({
+    number = #fake.opened + 1, spec = copy, script = table.remove(fake.scripts, 1) or {}, at = 1,
+    queue = {}, text_parts = {}, keeping = true, last = fake.clock, created = fake.clock,
+    counts = { texts = 0, bytes = 0, comments = 0 }, trail = { { started = 0 } }, closes = 0,
+  }, Transfer)
+  fake.opened[transfer.number] = transfer
+  self.transfers[transfer.number] = transfer
+  return transfer
+end
+
+function Engine:step(seconds)
+  fake.steps = fake.steps + 1
+  local earliest = math.huge
+  for _, transfer in ipairs(self.transfers) do
+    earliest = math.min(earliest, next_moment(transfer))
+  end
+  if self.ready_ids[1] then
+    seconds = 0
+  end
+  if seconds == nil and earliest == math.huge and self:count() > 0 then
+    error("the fake engine would wait for ever")
+  end
+  if earliest < math.huge and earliest > fake.clock then
+    fake.clock = math.min(earliest, fake.clock + (seconds or math.huge))
+  elseif earliest == math.huge then
+    fake.clock = fake.clock + (seconds or 0)
+  end
+  for _, transfer in ipairs(self.transfers) do
+    deliver(transfer)
+    if transfer.wake_at and transfer.wake_at <= fake.clock then
+      transfer.wake_at = nil
+      mark_ready(transfer)
+    end
+  end
+  return self:count()
+end
+
+function Engine:count()
+  local count = 0
+  for _, transfer in ipairs(self.transfers) do
+    count = count + (transfer.state and 0 or 1)
+  end
+  return count
+end
+
+function Engine:ready()
+  local id = table.remove(self.ready_ids, 1)
+  if id then
+    self.transfers[id].is_ready = false
+  end
+  return id
+end
+
+function Transfer:id()
+  return self.number
+end
+
+function Transfer:text()
+  local item = self.queue[1]
+  if item and item[1] == "text" and not self.is_held then
+    table.remove(self.queue, 1)
+    self:append(item[2])
+    return item[2]
+  end
+end
+
+function Transfer:texts(slow, argument)
+  return function()
+    return self:text() or slow(argument)
+  end
+end
+
+function Transfer:hold(flag)
+  assert(type(flag) == "boolean")
+  self.is_held = flag
+end
+
+-- What C reads of it; the fake leaves that to the decoder.
+function Transfer:finish_reason()
+  return nil
+end
+
+function Transfer:take()
+  local item = table.remove(self.queue, 1)
+  if not item then
+    return nil, self.state and "end" or "pending"
+  elseif item[1] == "text" then
+    self:append(item[2])
+    return "text", item[2], item.keep and item[3] or nil
+  end
+  return item[1], item[2], item[3], item[4]
+end
+
+function Transfer:append(text)
+  table.insert(self.text_parts, text)
+end
+
+function Transfer:reply()
+  return table.concat(self.text_parts)
+end
+
+function Transfer:restart()
+  self.text_parts = {}
+end
+
+function Transfer:keep(flag)
+  assert(type(flag) == "boolean")
+  self.keeping = flag
+end
+
+function Transfer:ending()
+  return self.state
+end
+
+function Transfer:failure()
+  return self.reason
+end
+
+function Transfer:unfinished()
+  return self.has_unfinished or false
+end
+
+function Transfer:wake(seconds)
+  self.wake_at = seconds and fake.clock + seconds
+end
+
+local function since(transfer, moment)
+  return moment and moment - transfer.created
+end
+
+function Transfer:stats()
+  local counts = self.counts
+  return {
+    texts = counts.texts, bytes = counts.bytes, comments = counts.comments, events = 0, pauses = 0,
+    started = self.created, elapsed = (self.ended or fake.clock) - self.created,
+    ended = since(self, self.ended), first_output = since(self, self.first_output),
+    last_output = since(self, self.last_output), reused = false,
+  }
+end
+
+function Transfer:attempts()
+  return self.trail
+end
+
+function Transfer:close()
+  self.closes = self.closes + 1
+  if not self.state then
+    self.state, self.ended = "closed", fake.clock
+  end
+end
+
+function fake.engine()
+  return engine
+end
+
+function fake.sse_parser(...)
+  return { arguments = { ... } }
+end
+
+-- The newest transfer.
+function fake.last()
+  return fake.opened[#fake.opened]
+end
+
+-- The script of payloads, as C would pass them on: plain texts recognised, the others as they are.
+function fake.items(payloads, ending, failure)
+  local decode = require("cjson").decode
+  local script = {}
+  for _, payload in ipairs(payloads) do
+    local ok, chunk = pcall(decode, payload)
+    local choice = ok and type(chunk) == "table" and type(chunk.choices) == "table"
+      and #chunk.choices == 1 and chunk.choices[1]
+    local delta = choice and choice.delta
+    local only = type(delta) == "table" and type(delta.content) == "string" and delta.content ~= ""
+      and (choice.index or 0) == 0 and type(choice.finish_reason) ~= "string"
+      and type(chunk.usage) ~= "table" and type(choice.logprobs) ~= "table" and not chunk.error
+    for name, value in pairs(only and delta or {}) do
+      local is_empty = type(value) ~= "string" and type(value) ~= "table" or value == ""
+        or type(value) == "table" and next(value) == nil
+      only = only and (name == "content" or name == "role" or is_empty)
+    end
+    local is_quiet = ok and type(chunk) == "table" and not chunk.error
+      and (choice and type(delta) == "table" and next(delta) == nil
+        or type(chunk.choices) == "table" and #chunk.choices == 0)
+    table.insert(script, only and { "text", delta.content, payload }
+      or { "event", payload, nil, is_quiet })
+  end
+  table.insert(script, { "end", ending or "done", failure })
+  return script
+end
+
+-- Puts the fake in the place of rill.core and gives rill anew, so that nothing is left of other
+-- specs.
+function fake.install()
+  for name in pairs(package.loaded) do
+    if name == "rill" or name:find("^rill%.") then
+      package.loaded[name] = nil
+    end
+  end
+  fake.clock, fake.opened, fake.scripts, fake.steps = 100, {}, {}, 0
+  engine.ready_ids, engine.transfers = {}, {}
+  package.loaded["rill.core"] = fake
+  return require("rill")
+end
+
+-- Takes it away again.
+function fake.remove()
+  for name in pairs(package.loaded) do
+    if name == "rill" or name:find("^rill%.") then
+      package.loaded[name] = nil
+    end
+  end
+end
+
+return fake

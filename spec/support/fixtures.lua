@@ -1,0 +1,161 @@
+-- Recorded streams, each as the bytes that a server sends.
+--
+--   for _, fixture in ipairs(fixtures.own()) do ... end
+--   for _, fixture in ipairs(fixtures.recorded("openai-chat")) do ... end
+--   local fixture = fixtures.get("openai-text")
+--
+-- A fixture is { name, provider, api, body, expected, is_own }.  expected is its entry in
+-- expectations.json.  Our own, in spec/fixtures, say { sse_events, comments, id, model, outcome,
+-- choices = { ["0"] = { text, reasoning, refusal, tool_calls, finish_reason } }, usage, error }.
+-- The recorded ones belong to others: they are read where RILL_FIXTURES says (../shared/fixtures by
+-- itself) and say what the vendors' kits made of them: { sse_events, openai = { choices, usage,
+-- error, ... } }.  Their long texts are given as { chars, octets, sha256 }: see fixtures.is_text.
+
+local cjson = require("cjson").new()
+
+local fixtures = {}
+
+local FOLDER = os.getenv("RILL_FIXTURES") or "../shared/fixtures"
+local OWN_FOLDER = "spec/fixtures"
+
+local function read(path)
+  local file = io.open(path, "rb")
+  if not file then
+    return nil
+  end
+  local bytes = file:read("*a")
+  file:close()
+  return bytes
+end
+
+-- JSON null reads as nil everywhere, as in rill itself.
+local function without_nulls(value)
+  if type(value) == "table" then
+    for key, member in pairs(value) do
+      if member == cjson.null then
+        value[key] = nil
+      else
+        without_nulls(member)
+      end
+    end
+  end
+  return value
+end
+
+-- The framing that SOURCES.md gives for payloads kept one a line.
+local function frame(lines, api)
+  local parts = {}
+  for line in lines:gmatch("[^\n]+") do
+    if api == "gemini" or api == "openai-chat" then
+      parts[#parts + 1] = "data: " .. line .. "\n\n"
+    else
+      local kind = cjson.decode(line).type
+      parts[#parts + 1] = "event: " .. kind .. "\ndata: " .. line .. "\n\n"
+    end
+  end
+  if api == "openai-chat" then
+    parts[#parts + 1] = "data: [DONE]\n\n"
+  end
+  return table.concat(parts)
+end
+
+local READERS = {
+  lines = function(entry)
+    return frame(read(entry.path_here .. ".chunks.txt"), entry.api)
+  end,
+  raw = function(entry)
+    return read(entry.path_here .. ".sse")
+  end,
+  -- Recorded without their last line ends.
+  ["raw+blank"] = function(entry)
+    return read(entry.path_here .. ".sse") .. "\n\n"
+  end,
+}
+
+local function load(path)
+  local text = read(path)
+  return text and without_nulls(cjson.decode(text)).expectations
+end
+
+-- Whether the recorded streams are here.
+function fixtures.are_recorded_here()
+  return read(FOLDER .. "/expectations.json") ~= nil
+end
+
+-- Why not, for pending().
+function fixtures.absence()
+  return "the recorded streams are absent: no expectations.json in " .. FOLDER .. " (RILL_FIXTURES)"
+end
+
+-- The recorded ones, of one api if given ("openai-chat", "openai-responses", "anthropic", "gemini",
+-- "cohere"); an empty list where they are absent.
+function fixtures.recorded(api)
+  local list = {}
+  for _, entry in ipairs(load(FOLDER .. "/expectations.json") or {}) do
+    if not api or entry.api == api then
+      entry.path_here = FOLDER .. "/" .. entry.provider .. "/" .. entry.name
+      list[#list + 1] = {
+        name = entry.provider .. "/" .. entry.name,
+        provider = entry.provider,
+        api = entry.api,
+        body = READERS[entry.how](entry),
+        expected = entry,
+        is_own = false,
+      }
+    end
+  end
+  return list
+end
+
+function fixtures.own()
+  local list = {}
+  for _, entry in ipairs(load(OWN_FOLDER .. "/expectations.json")) do
+    list[#list + 1] = {
+      name = entry.provider .. "/" .. entry.name,
+      provider = entry.provider,
+      api = entry.api,
+      body = assert(read(OWN_FOLDER .. "/" .. entry.file), entry.file .. " is missing"),
+      expected = entry,
+      is_own = true,
+    }
+  end
+  return list
+end
+
+-- By name, with or without the provider; our own go first.
+function fixtures.get(name)
+  for _, list in ipairs({ fixtures.own(), fixtures.recorded() }) do
+    for _, fixture in ipairs(list) do
+      if fixture.name == name or fixture.name:match("/(.*)$") == name then
+        return fixture
+      end
+    end
+  end
+  return nil, "no fixture '" .. name .. "'"
+end
+
+local digests = {} -- by text
+
+function fixtures.sha256(text)
+  if not digests[text] then
+    local path = os.tmpname()
+    local file = assert(io.open(path, "wb"))
+    file:write(text)
+    file:close()
+    local pipe = assert(io.popen("sha256sum <" .. path))
+    digests[text] = pipe:read("*a"):match("^%x+")
+    pipe:close()
+    os.remove(path)
+  end
+  return digests[text]
+end
+
+-- Whether the text is the expected one, given as itself or as { octets, sha256 }.
+function fixtures.is_text(expected, text)
+  if type(expected) == "table" then
+    return #text == expected.octets and fixtures.sha256(text) == expected.sha256
+  end
+  return text == (expected or "")
+end
+
+return fixtures

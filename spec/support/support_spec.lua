@@ -1,0 +1,128 @@
+-- The specs' own tools: what they hand out is what they say.
+
+local every_cut = require("spec.support.every_cut")
+local fixtures = require("spec.support.fixtures")
+local Gateway = require("spec.support.gateway")
+local handles = require("spec.support.handles")
+local nginx = require("spec.support.nginx")
+local socket = require("socket")
+local sse = require("spec.support.sse")
+
+describe("every_cut", function()
+  it("gives the same bytes back, whatever the cut", function()
+    local bytes = sse.answer({ "one", "two" })
+    local calls = 0
+    every_cut(bytes, function(pieces)
+      calls = calls + 1
+      assert.are.equal(bytes, table.concat(pieces))
+    end)
+    assert.is_true(calls >= #bytes - 1 + 22)
+  end)
+
+  it("covers the whole, single bytes and each cut in two", function()
+    local seen = {}
+    every_cut("abc", function(pieces)
+      seen[table.concat(pieces, "|")] = true
+    end)
+    assert.is_true(seen["abc"] and seen["a|b|c"] and seen["a|bc"] and seen["ab|c"])
+  end)
+
+  it("leaves out the cuts in two where an input is long", function()
+    local calls = 0
+    every_cut(("x"):rep(5000), function()
+      calls = calls + 1
+    end, { random = 3 })
+    assert.are.equal(5, calls)
+  end)
+end)
+
+describe("the fixtures", function()
+  it("of our own are there, each with its size", function()
+    local list = fixtures.own()
+    assert.is_true(#list >= 15)
+    for _, fixture in ipairs(list) do
+      assert.are.equal(fixture.expected.body_octets, #fixture.body, fixture.name)
+    end
+  end)
+
+  it("that were recorded are framed to the octet", function()
+    if not fixtures.are_recorded_here() then
+      return pending(fixtures.absence())
+    end
+    local list = fixtures.recorded()
+    assert.are.equal(40, #list)
+    for _, fixture in ipairs(list) do
+      assert.are.equal(fixture.expected.body_octets, #fixture.body, fixture.name)
+      assert.are.equal(fixture.expected.body_sha256, fixtures.sha256(fixture.body), fixture.name)
+    end
+  end)
+
+  it("are found by name", function()
+    assert.are.equal("openai-chat", fixtures.get("openai/tools").api)
+    assert.is_nil((fixtures.get("no such")))
+  end)
+end)
+
+describe("handles", function()
+  it("sees what stays open, and what does not", function()
+    local before = handles.snapshot()
+    local file = io.open("/dev/null")
+    local ok, err = pcall(handles.assert_back, before)
+    assert.is_false(ok)
+    assert.truthy(tostring(err):find("/dev/null", 1, true))
+    file:close()
+    handles.assert_back(before)
+  end)
+end)
+
+describe("nginx", function()
+  local server
+
+  setup(function()
+    server = nginx.start({ files = { answer = sse.answer("hello") }, gateway = Gateway.start() })
+  end)
+
+  teardown(function()
+    server:stop()
+  end)
+
+  -- Posts to a base URL and reads the header and so many bytes behind it.
+  local function post(sock, url, length)
+    local host, path = url:match("^http://([^/]+)(/.*)$")
+    sock:settimeout(10)
+    sock:send("POST " .. path .. "/chat/completions HTTP/1.1\r\nHost: " .. host
+      .. "\r\nContent-Length: 2\r\n\r\n{}")
+    local header = {}
+    repeat
+      header[#header + 1] = assert(sock:receive("*l"))
+    until header[#header] == ""
+    return table.concat(header, "\n"), (sock:receive(length))
+  end
+
+  local function connect()
+    return assert(socket.connect("127.0.0.1", tonumber(server.plain:match("%d+$"))))
+  end
+
+  it("answers a POST with a file, and keeps the connection", function()
+    local sock = connect()
+    for _ = 1, 2 do
+      local body = sse.answer("hello")
+      local header, got = post(sock, server:base_url("plain", "answer"), #body)
+      assert.truthy(header:find("^HTTP/1.1 200 OK\n"))
+      assert.truthy(header:find("Content%-Type: text/event%-stream\n"))
+      assert.are.equal(body, got)
+    end
+    sock:close()
+  end)
+
+  it("passes a route of the scripted gateway on, as it comes", function()
+    local gateway = Gateway.start()
+    local route = gateway:script({ { steps = { "abc", { wait = "go" }, "def" } } })
+    local sock = connect()
+    local _, got = post(sock, server:base_url("plain", route), #"3\r\nabc\r\n")
+    assert.are.equal("3\r\nabc\r\n", got)
+    gateway:signal(route, "go")
+    assert.are.equal("3\r\ndef\r\n", (sock:receive(#"3\r\ndef\r\n")))
+    sock:close()
+  end)
+end)
