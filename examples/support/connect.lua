@@ -1,0 +1,67 @@
+-- For the examples: a client of the gateway whose key is in the environment, or, where there is
+-- none, of the local gateway, which is then started and stopped again.
+--
+--   connect(function(ai, model, name) ... end)
+--
+-- An error ends the program with one line and exit code 1.
+
+local rill = require("rill")
+
+-- In this order; the model is one that the gateway has for sure and that costs little.
+local GATEWAYS = {
+  { name = "holysheep", variable = "HOLYSHEEP_API_KEY", model = "gpt-4.1" },
+  { name = "openai", variable = "OPENAI_API_KEY", model = "gpt-4.1-mini" },
+  { name = "deepseek", variable = "DEEPSEEK_API_KEY", model = "deepseek-chat" },
+  { name = "openrouter", variable = "OPENROUTER_API_KEY", model = "openai/gpt-4.1-mini" },
+}
+
+local function choose(name)
+  for _, gateway in ipairs(GATEWAYS) do
+    local key = os.getenv(gateway.variable)
+    if name == gateway.name or (not name and key and key ~= "") then
+      return gateway
+    end
+  end
+  return name and { name = name } or nil
+end
+
+-- Runs body(client, model, gateway's name) on the local gateway.
+local function with_local(body, model)
+  local gateway = require("support.local_gateway").start()
+  model = model or gateway.model
+  local ok, err = pcall(function()
+    body(rill.client({
+      gateway = "local",
+      base_url = gateway.base_url,
+      -- It runs here and costs nothing.
+      prices = { [model] = { input = 0, cached_input = 0, output = 0 } },
+    }), model, "the local gateway")
+  end)
+  gateway:stop()
+  if not ok then
+    error(err, 0)
+  end
+end
+
+-- options: gateway, the name of a preset; model.  Both may be left out.
+return function(body, options)
+  options = options or {}
+  local ok, err = pcall(function()
+    local gateway = choose(options.gateway)
+    if not gateway then
+      return with_local(body, options.model)
+    end
+    local ai = rill.client({ gateway = gateway.name })
+    local model = options.model or gateway.model
+    if not model then
+      error("name a model of " .. gateway.name .. " with --model", 0)
+    end
+    return body(ai, model, gateway.name)
+  end)
+  if not ok then
+    local message = tostring(err):gsub("%s*\n%s*", " ")
+    message = message:find("interrupted!$") and "interrupted" or message
+    io.stderr:write("\n", message, "\n")
+    os.exit(1)
+  end
+end

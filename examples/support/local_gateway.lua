@@ -1,0 +1,55 @@
+-- Starts examples/gateway.lua as a child and stops it again.
+--
+--   local gateway = local_gateway.start()
+--   gateway.base_url, gateway.model
+--   gateway:stop()
+--
+-- The child ends with its standard input, a pipe that this process holds: whatever happens here, an
+-- error, Ctrl-C or worse, it does not stay behind.
+
+local socket = require("socket")
+
+local local_gateway = {}
+
+local Gateway = {}
+Gateway.__index = Gateway
+
+local function quoted(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+-- The interpreter that runs this program.
+local function interpreter()
+  local at = 0
+  while arg and arg[at - 1] do
+    at = at - 1
+  end
+  return at < 0 and arg[at] or "lua5.4"
+end
+
+function local_gateway.start()
+  local here = debug.getinfo(1, "S").source:match("^@(.*)support[/\\][^/\\]*$") or "examples/"
+  local listener = assert(socket.bind("127.0.0.1", 0))
+  listener:settimeout(10)
+  local _, port = listener:getsockname()
+  local command = ("exec %s %s --report %d"):format(
+    quoted(interpreter()), quoted(here .. "gateway.lua"), port)
+  local pipe = assert(io.popen(command, "w"))
+  local sock = listener:accept()
+  local url = sock and sock:receive("*l")
+  listener:close()
+  if not url then
+    error("the local gateway did not start", 0)
+  end
+  sock:close()
+  return setmetatable({ base_url = url, model = "rill-demo", pipe = pipe }, Gateway)
+end
+
+function Gateway:stop()
+  if self.pipe then
+    self.pipe:close()
+    self.pipe = nil
+  end
+end
+
+return local_gateway

@@ -1,0 +1,193 @@
+-- The examples run as they are, against the local gateway that comes with them.
+
+local cjson = require("cjson").new()
+local http = require("socket.http")
+local ltn12 = require("ltn12")
+local shell = require("spec.support.shell")
+local socket = require("socket")
+
+local LUA = os.getenv("RILL_LUA") or "5.4"
+
+-- At ten times the demo's pace.
+local PREFIX = shell.KEYLESS .. "RILL_GATEWAY_RATE=600 " .. shell.LUA .. "examples/"
+
+-- An answer's lines of prose come from examples/gateway.lua.
+local SAID = "You asked: “%s”"
+
+describe("the example", function()
+  it("chat streams an answer and ends with its metrics", function()
+    local output = shell.assert_runs(PREFIX .. "chat.lua "
+      .. shell.quoted([[it's "ชา" for $5 & 100%, `really`]]))
+    assert.truthy(output:find(SAID:format([[it's "ชา" for $5 & 100%, `really`]]), 1, true))
+    assert.truthy(output:find("🎉", 1, true))
+    assert.truthy(output:find("%[first token %d+ ms, [%d.]+ tokens/s, %d+ tokens in, %d+ out, "
+      .. "1 attempt, cost %$0%.000000%]\n$"))
+  end)
+
+  it("chat takes a model and a prompt of several words", function()
+    local output = shell.assert_runs(PREFIX .. "chat.lua --model some/model -- --say it")
+    assert.truthy(output:find("^%[some/model from the local gateway%]\n"))
+    assert.truthy(output:find(SAID:format("--say it"), 1, true))
+  end)
+
+  it("chat says in one line what is wrong, and fails", function()
+    local ok, output = shell.run(PREFIX .. "chat.lua --gateway openai hello")
+    assert.is_false(ok)
+    assert.truthy(output:find("OPENAI_API_KEY", 1, true))
+    assert.are.equal(1, select(2, output:gsub("[^\n]+", "")))
+    ok, output = shell.run(PREFIX .. "chat.lua --gateway opanai hello")
+    assert.is_false(ok)
+    assert.truthy(output:find("opanai", 1, true))
+    assert.falsy(output:find("traceback", 1, true))
+    assert.is_false((shell.run(PREFIX .. "chat.lua --speed 3 hello")))
+  end)
+
+  it("events shows every event and what was measured", function()
+    local output = shell.assert_runs(PREFIX .. "events.lua")
+    for _, word in ipairs({ "start ", "text ", "usage ", "done ", "ttft ", "outcome length" }) do
+      assert.truthy(output:find(word, 1, true), word)
+    end
+  end)
+
+  it("callbacks ends with on_complete or on_error", function()
+    local output = shell.assert_runs(PREFIX .. "callbacks.lua hello")
+    assert.truthy(output:find(SAID:format("hello"), 1, true))
+    assert.truthy(output:find("\n[complete: ", 1, true) or output:find("\n[failed: ", 1, true))
+  end)
+
+  it("many asks for several cities at once", function()
+    local output = shell.assert_runs(PREFIX .. "many.lua Pai Nan")
+    assert.truthy(output:find(SAID:format("One fact about Pai, please."), 1, true))
+    assert.truthy(output:find(SAID:format("One fact about Nan, please."), 1, true))
+  end)
+
+  it("cancel keeps what had arrived", function()
+    local output = shell.assert_runs(PREFIX .. "cancel.lua")
+    assert.truthy(output:find("[cancelled after %d+ bytes]"))
+    assert.falsy(output:find("🎉", 1, true))
+  end)
+
+  it("game_loop draws frames while the answer arrives", function()
+    local output = shell.assert_runs(PREFIX .. "game_loop.lua hero")
+    assert.truthy(output:find(SAID:format("hero"), 1, true))
+    assert.truthy(output:find("%[%d+ frames"))
+  end)
+
+  it("sse parses events from any transport", function()
+    assert.are.equal('greeting, id 7: สวัสดี / and hello\nmessage, id 7: {"n":1}\n'
+      .. "message, id 7: the last one lacks its blank line\n",
+      shell.assert_runs(PREFIX .. "sse.lua"))
+  end)
+end)
+
+describe("make demo", function()
+  it("hands a prompt on as it was typed", function()
+    local mark = os.tmpname()
+    os.remove(mark)
+    local prompt = [[$HOME $(shell touch ]] .. mark .. [[) `touch ]] .. mark .. [[` "it's" \ % ชา]]
+    local output = shell.assert_runs(shell.CLEAN .. "RILL_GATEWAY_RATE=600 make demo LUA=" .. LUA
+      .. " MODEL='a model' PROMPT=" .. shell.quoted(prompt))
+    assert.truthy(output:find(SAID:format(prompt), 1, true))
+    assert.truthy(output:find("[a model from the local gateway]", 1, true))
+    assert.is_nil((io.open(mark)))
+  end)
+end)
+
+describe("the local gateway", function()
+  local gateway, old_path
+
+  setup(function()
+    old_path = package.path
+    package.path = "examples/?.lua;" .. package.path
+    gateway = require("support.local_gateway").start()
+  end)
+
+  teardown(function()
+    gateway:stop()
+    package.path = old_path
+  end)
+
+  local function ask(method, path, body)
+    local parts = {}
+    local _, status, headers = http.request({
+      method = method,
+      url = gateway.base_url .. path,
+      headers = body and { ["content-length"] = #body },
+      source = body and ltn12.source.string(body),
+      sink = ltn12.sink.table(parts),
+    })
+    return status, table.concat(parts), headers
+  end
+
+  local function chat(fields)
+    fields.model = "rill-demo"
+    fields.messages = { { role = "user", content = "Hello" } }
+    return ask("POST", "/chat/completions", cjson.encode(fields))
+  end
+
+  it("streams the role, the text, the finish, the usage and [DONE]", function()
+    local status, body, headers = chat({
+      stream = true, max_tokens = 3, stream_options = { include_usage = true },
+    })
+    assert.are.equal(200, status)
+    assert.truthy(headers["content-type"]:find("^text/event%-stream"))
+    local chunks = {}
+    for payload in body:gmatch("data: ([^\n]+)\n\n") do
+      chunks[#chunks + 1] = payload ~= "[DONE]" and cjson.decode(payload) or payload
+    end
+    assert.are.equal(7, #chunks)
+    assert.are.equal("assistant", chunks[1].choices[1].delta.role)
+    assert.are.equal("สวั", chunks[2].choices[1].delta.content)
+    assert.are.equal("length", chunks[5].choices[1].finish_reason)
+    assert.are.equal(3, chunks[6].usage.completion_tokens)
+    assert.are.equal(0, #chunks[6].choices)
+    assert.are.equal("[DONE]", chunks[7])
+  end)
+
+  it("leaves the usage out unless it is asked for", function()
+    local _, body = chat({ stream = true, max_tokens = 1 })
+    assert.falsy(body:find("usage", 1, true))
+  end)
+
+  it("answers in one piece, too", function()
+    local status, body = chat({ max_tokens = 2 })
+    assert.are.equal(200, status)
+    assert.are.equal("chat.completion", cjson.decode(body).object)
+  end)
+
+  it("lists its model", function()
+    local status, body = ask("GET", "/models")
+    assert.are.equal(200, status)
+    assert.are.equal("rill-demo", cjson.decode(body).data[1].id)
+  end)
+
+  it("refuses what it does not understand, as the real ones do", function()
+    for _, body in ipairs({ "{", "[]", "{}", '{"model":"m"}', '{"model":"m","messages":[]}' }) do
+      local status, answer = ask("POST", "/chat/completions", body)
+      assert.are.equal(400, status)
+      assert.are.equal("invalid_request_error", cjson.decode(answer).error.type)
+    end
+    local status, answer = ask("GET", "/nothing")
+    assert.are.equal(404, status)
+    assert.are.equal("not_found", cjson.decode(answer).error.code)
+  end)
+
+  it("goes when whoever started it is killed", function()
+    local code = [[package.path = "examples/?.lua;" .. package.path
+      io.write(require("support.local_gateway").start().base_url, "\n")
+      io.flush()
+      os.execute("kill -9 $PPID")]]
+    local _, output = shell.run(shell.LUA .. "-e " .. shell.quoted(code))
+    local port = tonumber(output:match("^http://127.0.0.1:(%d+)/v1\n"))
+    local deadline = socket.gettime() + 5
+    local sock
+    repeat
+      if sock then
+        sock:close()
+        socket.sleep(0.02)
+      end
+      sock = socket.connect("127.0.0.1", port)
+    until not sock or socket.gettime() > deadline
+    assert.is_nil(sock)
+  end)
+end)
