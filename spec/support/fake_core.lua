@@ -151,9 +151,9 @@ function Transfer:hold(flag)
   self.is_held = flag
 end
 
--- What C reads of it; the fake leaves that to the decoder.
+-- As C reads it: from chunks without output only.
 function Transfer:finish_reason()
-  return nil
+  return self.said_finish
 end
 
 function Transfer:take()
@@ -163,6 +163,9 @@ function Transfer:take()
   elseif item[1] == "text" then
     self:append(item[2])
     return "text", item[2], item.keep and item[3] or nil
+  end
+  if item[4] == true then
+    self.said_finish = item[2]:match('"finish_reason":"([^"\\]*)"') or self.said_finish
   end
   return item[1], item[2], item[3], item[4]
 end

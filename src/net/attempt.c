@@ -55,6 +55,12 @@ void rill_attempt_let_go(struct rill_transfer *transfer) {
   }
   transfer->easy = NULL;
   curl_multi_remove_handle(transfer->engine->multi, easy);
+  if (transfer->connected == 0) {
+    /* It may still have the buffer that only the end of a connection frees, and
+     * libcurl then refuses to be told of a size again. */
+    curl_easy_cleanup(easy);
+    return;
+  }
   rill_engine_release(transfer->engine, easy);
 }
 

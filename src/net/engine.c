@@ -62,7 +62,11 @@ static int on_watch(CURL *easy, curl_socket_t fd, int what, void *arg,
   if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) {
     wanted |= RILL_POLL_WRITE;
   }
-  return rill_poller_watch(engine->poller, fd, wanted) == RILL_OK ? 0 : -1;
+  if (rill_poller_watch(engine->poller, fd, wanted) != RILL_OK) {
+    engine->is_broken = true;
+    return -1;
+  }
+  return 0;
 }
 
 static int on_curl_timer(CURLM *multi, long ms, void *arg) {
@@ -111,6 +115,28 @@ static int on_socket_close(void *arg, curl_socket_t fd) {
 
 /* ---- life ---- */
 
+static bool open_multi(struct rill_engine *engine) {
+  CURLM *multi = curl_multi_init();
+  if (multi == NULL) {
+    return false;
+  }
+  curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_watch);
+  curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, engine);
+  curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
+  curl_multi_setopt(multi, CURLMOPT_TIMERDATA, engine);
+#if LIBCURL_VERSION_NUM >= 0x081400
+  curl_multi_setopt(multi, CURLMOPT_QUICK_EXIT, 1L);
+#endif
+  engine->multi = multi;
+  return true;
+}
+
+static void empty_pool(struct rill_engine *engine) {
+  while (engine->pool_count > 0) {
+    curl_easy_cleanup(engine->pool[--engine->pool_count]);
+  }
+}
+
 static void free_engine(struct rill_engine *engine) {
   rill_poller_close(engine->poller);
   rill_timers_free(&engine->timers);
@@ -138,19 +164,11 @@ enum rill_status rill_engine_open(struct rill_engine **out) {
       rill_poller_open(&engine->poller) != RILL_OK) {
     goto fail;
   }
-  engine->multi = curl_multi_init();
   engine->share = curl_share_init();
-  if (engine->multi == NULL || engine->share == NULL) {
+  if (engine->share == NULL || !open_multi(engine)) {
     goto fail;
   }
   curl_share_setopt(engine->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
-  curl_multi_setopt(engine->multi, CURLMOPT_SOCKETFUNCTION, on_watch);
-  curl_multi_setopt(engine->multi, CURLMOPT_SOCKETDATA, engine);
-  curl_multi_setopt(engine->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
-  curl_multi_setopt(engine->multi, CURLMOPT_TIMERDATA, engine);
-#if LIBCURL_VERSION_NUM >= 0x081400
-  curl_multi_setopt(engine->multi, CURLMOPT_QUICK_EXIT, 1L);
-#endif
   *out = engine;
   return RILL_OK;
 
@@ -179,9 +197,7 @@ void rill_engine_close(struct rill_engine *engine) {
     return;
   }
   orphan_all(engine, true);
-  for (size_t i = 0; i < engine->pool_count; i++) {
-    curl_easy_cleanup(engine->pool[i]);
-  }
+  empty_pool(engine);
   curl_multi_cleanup(engine->multi);
   curl_share_cleanup(engine->share);
   free_engine(engine);
@@ -202,6 +218,9 @@ void rill_engine_abandon(struct rill_engine *engine) {
 
 CURL *rill_engine_acquire(struct rill_engine *engine) {
   CURL *easy;
+  if (engine->multi == NULL && !open_multi(engine)) {
+    return NULL;
+  }
   if (engine->pool_count > 0) {
     easy = engine->pool[--engine->pool_count];
   } else {
@@ -281,16 +300,48 @@ static void drain_messages(struct rill_engine *engine) {
   }
 }
 
-static void run_curl_timeout(struct rill_engine *engine) {
-  int running;
+/* What failed inside libcurl left its books in disorder: a transfer may never
+ * be woken again, and 7.88 divides by zero when it meets the socket's number
+ * once more.  Whatever it was working on fails, and the multi handle goes. */
+static void start_over(struct rill_engine *engine) {
+  struct rill_link *link = engine->transfers.next;
+  while (link != &engine->transfers) {
+    struct rill_transfer *transfer =
+        RILL_OWNER(link, struct rill_transfer, in_engine);
+    link = link->next;
+    rill_verdict_on_breakdown(transfer);
+  }
+  empty_pool(engine);
+  curl_multi_cleanup(engine->multi);
+  engine->multi = NULL; /* until the next request */
   engine->curl_due = RILL_NEVER;
-  curl_multi_socket_action(engine->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+  engine->is_broken = false;
+}
+
+static void drain(struct rill_engine *engine) {
+  drain_messages(engine);
+  if (engine->is_broken) {
+    start_over(engine);
+  }
+  rill_poller_alarm(engine->poller, next_due(engine));
+}
+
+static void act(struct rill_engine *engine, curl_socket_t fd, int what) {
+  int running;
+  if (engine->multi != NULL && !engine->is_broken &&
+      curl_multi_socket_action(engine->multi, fd, what, &running) != CURLM_OK) {
+    engine->is_broken = true;
+  }
+}
+
+static void run_curl_timeout(struct rill_engine *engine) {
+  engine->curl_due = RILL_NEVER;
+  act(engine, CURL_SOCKET_TIMEOUT, 0);
 }
 
 void rill_engine_kick(struct rill_engine *engine) {
   run_curl_timeout(engine);
-  drain_messages(engine);
-  rill_poller_alarm(engine->poller, next_due(engine));
+  drain(engine);
 }
 
 static void run_due(struct rill_engine *engine) {
@@ -319,16 +370,14 @@ void rill_engine_step(struct rill_engine *engine, int64_t timeout_us) {
   int count = rill_poller_wait(engine->poller, events, EVENTS_AT_ONCE,
                                due < timeout_us ? due : timeout_us);
   for (int i = 0; i < count; i++) {
-    int running;
     int what = 0;
     what |= events[i].what & RILL_POLL_READ ? CURL_CSELECT_IN : 0;
     what |= events[i].what & RILL_POLL_WRITE ? CURL_CSELECT_OUT : 0;
     what |= events[i].what & RILL_POLL_ERROR ? CURL_CSELECT_ERR : 0;
-    curl_multi_socket_action(engine->multi, events[i].fd, what, &running);
+    act(engine, events[i].fd, what);
   }
   run_due(engine);
-  drain_messages(engine);
-  rill_poller_alarm(engine->poller, next_due(engine));
+  drain(engine);
 }
 
 struct rill_transfer *rill_engine_take_ready(struct rill_engine *engine) {

@@ -19,7 +19,7 @@ struct rill_transfer;
 struct rill_poller;
 
 struct rill_engine {
-  CURLM *multi;
+  CURLM *multi; /* null after a breakdown, until the next request */
   CURLSH *share; /* TLS sessions, so that a second connection resumes */
   struct rill_poller *poller;
   struct rill_timers timers;
@@ -36,6 +36,7 @@ struct rill_engine {
   size_t socket_cap;
   unsigned fork_count; /* of rill_fork_count when the engine was opened */
   uint64_t random;
+  bool is_broken; /* libcurl failed inside the multi handle */
 };
 
 /* RILL_NO_MEMORY when libcurl, memory or descriptors fail. */

@@ -75,15 +75,15 @@ static enum rill_status make_known(struct rill_poller *poller, int fd) {
 enum rill_status rill_poller_watch(struct rill_poller *poller, int fd,
                                    int what) {
   struct epoll_event event = {.data.fd = fd};
-  if (make_known(poller, fd) != RILL_OK) {
-    return RILL_NO_MEMORY;
-  }
   if (what == 0) {
-    if (poller->known[fd]) {
+    if (fd < poller->known_count && poller->known[fd]) {
       epoll_ctl(poller->epoll_fd, EPOLL_CTL_DEL, fd, &event);
       poller->known[fd] = 0;
     }
     return RILL_OK;
+  }
+  if (make_known(poller, fd) != RILL_OK) {
+    return RILL_NO_MEMORY;
   }
   if (what & RILL_POLL_READ) {
     event.events |= EPOLLIN;

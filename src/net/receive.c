@@ -97,6 +97,7 @@ static void note_output(struct rill_transfer *transfer) {
   if (!transfer->output_seen) {
     transfer->output_seen = true;
     transfer->first_output = transfer->last_byte;
+    rill_clocks_rearm(transfer); /* another clock runs from here on */
   }
 }
 
@@ -108,7 +109,8 @@ static void note_finish(struct rill_transfer *transfer, struct rill_span data,
   transfer->finish_seen = true;
   if (chunk == RILL_CHUNK_QUIET &&
       rill_json_find(data, path, 3, &reason) == RILL_OK &&
-      reason.len < sizeof transfer->finish_reason) {
+      reason.len < sizeof transfer->finish_reason &&
+      memchr(reason.data, '\\', reason.len) == NULL) {
     memcpy(transfer->finish_reason, reason.data, reason.len);
     transfer->finish_reason[reason.len] = '\0';
   }

@@ -185,3 +185,17 @@ void rill_verdict_on_done(struct rill_transfer *transfer, CURLcode code) {
   }
   free(redirect);
 }
+
+void rill_verdict_on_breakdown(struct rill_transfer *transfer) {
+  if (transfer->easy == NULL) {
+    return;
+  }
+  rill_attempt_let_go(transfer);
+  if (transfer->state == RILL_TRANSFER_RUNNING) {
+    rill_transfer_note_failure(transfer, "memory", "request", false,
+                               "libcurl ran out of memory or descriptors");
+    rill_verdict_failed(transfer);
+  } else if (transfer->detached) {
+    rill_transfer_free(transfer);
+  }
+}
