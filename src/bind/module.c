@@ -15,7 +15,5 @@ int luaopen_rill_core(lua_State *L) {
   };
   lua_newtable(L);
   rill_setfuncs(L, functions);
-  lua_pushstring(L, rill_engine_libcurl());
-  lua_setfield(L, -2, "curl_version");
   return 1;
 }
