@@ -11,6 +11,9 @@ local ask = {}
 
 ask.KEY = "sk-spec-1234567890abcdef"
 
+-- A host that does not resolve, and about which no name server is asked: the label is too long.
+ask.NO_HOST = ("x"):rep(64) .. ".invalid"
+
 local function merged(base, more)
   local copy = {}
   for name, value in pairs(base) do

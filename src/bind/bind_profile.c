@@ -78,10 +78,10 @@ static void read_headers(lua_State *L, int spec, struct rill_profile *profile) {
   for (size_t i = 1; i <= count; i++) {
     lua_rawgeti(L, -1, (int)i);
     size_t size;
-    const char *line = lua_tolstring(L, -1, &size);
-    if (line == NULL || lua_type(L, -1) != LUA_TSTRING) {
+    if (lua_type(L, -1) != LUA_TSTRING) {
       wrong(L, "headers", "list of strings");
     }
+    const char *line = lua_tolstring(L, -1, &size);
     for (size_t k = 0; k < size; k++) {
       if ((unsigned char)line[k] < ' ' && line[k] != '\t') {
         luaL_error(L,

@@ -16,6 +16,8 @@ struct parser {
   struct rill_sse sse;
   struct rill_bytes current; /* lent to sse while `lent` */
   struct rill_bytes waiting;
+  struct rill_sse_event event; /* while `held`: has not reached Lua yet */
+  bool held;
   bool lent;
   bool ended;
 };
@@ -71,10 +73,14 @@ static int parser_feed(lua_State *L) {
   return 1;
 }
 
-/* The next event of all that was fed. */
-static enum rill_status pull(struct parser *parser,
-                             struct rill_sse_event *event) {
+/* The next event of all that was fed.  It stays the next one until Lua has it:
+ * should memory run out on the way there, it comes again. */
+static enum rill_status pull(struct parser *parser) {
+  struct rill_sse_event *event = &parser->event;
   enum rill_status status = RILL_NEED_DATA;
+  if (parser->held) {
+    return RILL_OK;
+  }
   if (parser->lent) {
     status = rill_sse_next(&parser->sse, event);
   }
@@ -87,13 +93,14 @@ static enum rill_status pull(struct parser *parser,
     parser->lent = true;
     status = rill_sse_next(&parser->sse, event);
   }
+  parser->held = status == RILL_OK;
   return status;
 }
 
 /* Stack effect: +1, an event; or +1, nil; or +2, nil and a message. */
 static int push_event(lua_State *L, struct parser *parser,
-                      enum rill_status status,
-                      const struct rill_sse_event *event) {
+                      enum rill_status status) {
+  const struct rill_sse_event *event = &parser->event;
   if (status != RILL_OK) {
     lua_pushnil(L);
     if (status == RILL_NEED_DATA) {
@@ -119,34 +126,34 @@ static int push_event(lua_State *L, struct parser *parser,
   lua_setfield(L, -2, "data");
   lua_pushlstring(L, event->id.len > 0 ? event->id.data : "", event->id.len);
   lua_setfield(L, -2, "id");
+  parser->held = false;
   return 1;
 }
 
 static int parser_next(lua_State *L) {
   struct parser *parser = check(L);
-  struct rill_sse_event event;
-  enum rill_status status = pull(parser, &event);
-  return push_event(L, parser, status, &event);
+  return push_event(L, parser, pull(parser));
 }
 
 static int parser_finish(lua_State *L) {
   struct parser *parser = check(L);
-  struct rill_sse_event event;
-  if (parser->ended) {
+  if (parser->ended && !parser->held) {
     return 0;
   }
-  enum rill_status status = pull(parser, &event);
+  enum rill_status status = pull(parser);
   if (status == RILL_NEED_DATA) {
     parser->ended = true;
-    status = rill_sse_finish(&parser->sse, &event);
+    status = rill_sse_finish(&parser->sse, &parser->event);
+    parser->held = status == RILL_OK;
   }
-  return push_event(L, parser, status, &event);
+  return push_event(L, parser, status);
 }
 
 static int parser_reset(lua_State *L) {
   struct parser *parser = check(L);
   rill_sse_reset(&parser->sse);
   rill_bytes_clear(&parser->waiting);
+  parser->held = false;
   parser->lent = false;
   parser->ended = false;
   lua_settop(L, 1);

@@ -54,17 +54,18 @@ void rill_attempt_let_go(struct rill_transfer *transfer) {
     return;
   }
   transfer->easy = NULL;
+  /* libcurl 7.88 does not tell an HTTP/2 server that a stream was given up
+   * before something else is sent; this closes the connection if no other
+   * stream uses it.  Without effect on an answer that has ended. */
+  curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
   curl_multi_remove_handle(transfer->engine->multi, easy);
-  if (transfer->connected == 0) {
-    /* It may still have the buffer that only the end of a connection frees, and
-     * libcurl then refuses to be told of a size again. */
-    curl_easy_cleanup(easy);
-    return;
-  }
   rill_engine_release(transfer->engine, easy);
 }
 
 void rill_attempt_on_send(struct rill_transfer *transfer) {
+  long connects = 1;
+  curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
+  transfer->reused = connects == 0;
   transfer->connected = rill_clock_now();
   transfer->sends++;
   /* libcurl repeats a request by itself when a connection it had kept turns

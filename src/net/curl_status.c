@@ -39,13 +39,17 @@ static const struct {
     {CURLE_BAD_CONTENT_ENCODING, {"protocol", "body", false}},
 };
 
-struct rill_curl_status rill_curl_status_of(CURLcode code,
-                                            const char *message) {
+struct rill_curl_status rill_curl_status_of(CURLcode code, const char *message,
+                                            bool sent) {
   struct rill_curl_status other = {"interrupted", "body", true};
   struct rill_curl_status framing = {"protocol", "body", true};
+  struct rill_curl_status no_http = {"protocol", "headers", false};
   /* Bad chunked framing has no code of its own. */
   if (code == CURLE_RECV_ERROR && strcasestr(message, "chunk") != NULL) {
     return framing;
+  }
+  if (code == CURLE_UNSUPPORTED_PROTOCOL && sent) {
+    return no_http;
   }
   for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
     if (table[i].code == code) {

@@ -14,7 +14,9 @@ struct rill_curl_status {
   bool retryable;    /* as long as nothing has been delivered */
 };
 
-/* message: what libcurl's error buffer says. */
-struct rill_curl_status rill_curl_status_of(CURLcode code, const char *message);
+/* message: what libcurl's error buffer says.  sent: whether the request was
+ * sent, so that the server is to blame for what follows. */
+struct rill_curl_status rill_curl_status_of(CURLcode code, const char *message,
+                                            bool sent);
 
 #endif

@@ -6,6 +6,7 @@
  */
 #include "engine.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -39,13 +40,19 @@ static void on_fork_in_child(void) {
   fork_count++;
 }
 
-static void init_process(void) {
-  global_status = curl_global_init(CURL_GLOBAL_DEFAULT);
-  pthread_atfork(NULL, NULL, on_fork_in_child);
+/* Lua unloads the module with its state.  A name lookup that was given up goes
+ * on in a thread of libcurl's, whose code must not vanish under it. */
+static void stay_loaded(void) {
+  Dl_info module;
+  if (dladdr((void *)&once, &module) != 0 && module.dli_fname != NULL) {
+    (void)dlopen(module.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+  }
 }
 
-const char *rill_engine_libcurl(void) {
-  return curl_version();
+static void init_process(void) {
+  stay_loaded();
+  global_status = curl_global_init(CURL_GLOBAL_DEFAULT);
+  pthread_atfork(NULL, NULL, on_fork_in_child);
 }
 
 /* ---- libcurl's wishes ---- */
@@ -138,6 +145,9 @@ static void empty_pool(struct rill_engine *engine) {
 }
 
 static void free_engine(struct rill_engine *engine) {
+  while (!rill_link_is_alone(&engine->ready)) {
+    rill_link_remove(engine->ready.next);
+  }
   rill_poller_close(engine->poller);
   rill_timers_free(&engine->timers);
   free(engine->pool);
@@ -238,11 +248,16 @@ CURL *rill_engine_acquire(struct rill_engine *engine) {
 }
 
 void rill_engine_release(struct rill_engine *engine, CURL *easy) {
-  if (engine->pool_count == POOL_MAX) {
+  curl_easy_reset(easy); /* also lets go of headers, keys and callbacks */
+  /* A handle that was removed at certain moments (no connection yet, in the
+   * middle of HTTP/2) still has its buffer and then refuses to be told of a
+   * size: it would fail every later request. */
+  bool usable = curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
+                                 (long)CURL_MAX_WRITE_SIZE) == CURLE_OK;
+  if (engine->pool_count == POOL_MAX || !usable) {
     curl_easy_cleanup(easy);
     return;
   }
-  curl_easy_reset(easy); /* also lets go of headers, keys and callbacks */
   engine->pool[engine->pool_count++] = easy;
 }
 

@@ -71,9 +71,6 @@ bool rill_engine_is_ours(const struct rill_engine *engine);
  * ended as closed. */
 void rill_engine_abandon(struct rill_engine *engine);
 
-/* libcurl's description of itself. */
-const char *rill_engine_libcurl(void);
-
 /* For transfer.c. */
 
 /* An easy handle without options, from the pool or new; null without memory. */

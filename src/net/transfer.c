@@ -12,6 +12,7 @@
 
 #include "attempt.h"
 #include "clocks.h"
+#include "verdict.h"
 
 /* How long a finished answer may still occupy its connection. */
 #define DRAIN_US 250000
@@ -110,6 +111,17 @@ void rill_transfer_end(struct rill_transfer *transfer,
 
 /* ---- the consumer's side ---- */
 
+/* libcurl delivers what it holds at once, and stops only what it runs itself
+ * when that is refused. */
+static void on_failed_resumption(struct rill_transfer *transfer) {
+  if (transfer->failure.kind == NULL) {
+    transfer->engine->is_broken = true; /* it was not the callback */
+    return;
+  }
+  rill_attempt_let_go(transfer);
+  rill_verdict_failed(transfer);
+}
+
 void rill_transfer_drop(struct rill_transfer *transfer,
                         const struct rill_item *item) {
   rill_queue_drop(&transfer->queue, item);
@@ -123,7 +135,9 @@ void rill_transfer_drop(struct rill_transfer *transfer,
   transfer->paused = false;
   transfer->last_byte = now;
   transfer->last_progress = now;
-  curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+  if (curl_easy_pause(transfer->easy, CURLPAUSE_CONT) != CURLE_OK) {
+    on_failed_resumption(transfer);
+  }
   /* Without this a transfer can sleep for ever after it was paused. */
   rill_engine_kick(transfer->engine);
   rill_clocks_rearm(transfer);
@@ -160,7 +174,9 @@ void rill_transfer_orphan(struct rill_transfer *transfer, bool drop) {
   }
   rill_timers_set(&transfer->engine->timers, &transfer->timer, RILL_NEVER);
   rill_link_remove(&transfer->in_engine);
-  rill_link_remove(&transfer->in_ready);
+  if (drop) {
+    rill_link_remove(&transfer->in_ready);
+  } /* else who waits for it has still to hear of its end */
   transfer->engine->transfer_count--;
   transfer->engine = NULL;
   if (transfer->detached) {
@@ -173,8 +189,8 @@ void rill_transfer_free(struct rill_transfer *transfer) {
     return;
   }
   rill_transfer_close(transfer);
+  rill_link_remove(&transfer->in_ready);
   if (transfer->engine != NULL) {
-    rill_link_remove(&transfer->in_ready);
     if (transfer->easy != NULL) {
       transfer->detached = true;
       return;

@@ -51,7 +51,14 @@ static void note_transport(struct rill_transfer *transfer, CURLcode code) {
   const char *message = transfer->curl_message[0] != '\0'
                             ? transfer->curl_message
                             : curl_easy_strerror(code);
-  struct rill_curl_status status = rill_curl_status_of(code, message);
+  bool sent = transfer->connected != 0;
+  struct rill_curl_status status = rill_curl_status_of(code, message, sent);
+  if (code == CURLE_OUT_OF_MEMORY && sent && transfer->headers_at == 0) {
+    /* What libcurl says, too, when one header line outgrows its buffer. */
+    rill_transfer_note_failure(transfer, "limit", "headers", false,
+                               "response headers longer than libcurl takes, or "
+                               "no memory for them");
+  }
   rill_transfer_note_failure(transfer, status.kind, status.phase,
                              status.retryable, "%s", message);
 }
@@ -168,10 +175,7 @@ static void on_attempt_end(struct rill_transfer *transfer, CURLcode code,
 void rill_verdict_on_done(struct rill_transfer *transfer, CURLcode code) {
   char *url = NULL;
   char *redirect = NULL;
-  long connects = 0;
-  curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
   curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &url);
-  transfer->reused = transfer->connected != 0 && connects == 0;
   if (url != NULL) {
     redirect = strdup(url); /* it lives in the handle */
   }
