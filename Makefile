@@ -108,6 +108,7 @@ $(CORE_TEST): $(CORE_TEST_OBJECTS) $(CORE_OBJECTS)
 
 -include $(wildcard $(OBJECTS)/*/*.d)
 -include spec/torture/torture.mk
+include bench/bench.mk
 
 demo: ## stream an answer to the terminal (PROMPT="..." MODEL=... GATEWAY=...)
 	@scripts/setup.sh demo
@@ -160,8 +161,6 @@ fuzz: $(FUZZERS:%=build/fuzz/%) ## each fuzz target for FUZZ_SECONDS seconds
 	    >build/fuzz/$$name.log 2>&1 || { tail -n 60 build/fuzz/$$name.log; exit 1; }; \
 	  grep '^stat::' build/fuzz/$$name.log; done
 
-bench: all ## speed and memory beside other clients
-	@if [ -x bench/run ]; then bench/run; else echo "bench/run is not there"; exit 1; fi
 
 install: $(MODULE) ## install under PREFIX (LUA= chooses the Lua)
 	@for file in $(LUA_FILES); do \

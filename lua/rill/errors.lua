@@ -89,7 +89,19 @@ local function patterns_of(secrets)
   return patterns
 end
 
---- A text in which every secret is replaced.  Those of less than four bytes are not looked for.
+local SHOWN_MAX = 7 -- bytes of a secret that may stand at the end of a text that was cut
+
+-- A text that was cut may end with the first part of a secret.
+local function redact_end(text, secret)
+  for size = math.min(#secret - 1, #text), SHOWN_MAX + 1, -1 do
+    if text:sub(-size) == secret:sub(1, size) then
+      return text:sub(1, -size - 1) .. "[redacted]"
+    end
+  end
+  return text
+end
+
+--- A text in which every secret is replaced, also one that the text's end cut.  Those of less than four bytes are not looked for.
 ---@param text string
 ---@param secrets string[]? a list that does not change
 ---@return string
@@ -97,6 +109,7 @@ function errors.redact(text, secrets)
   local patterns = secrets and (patterns_by_list[secrets] or patterns_of(secrets)) or {}
   for i = 1, #patterns do
     text = text:gsub(patterns[i], "[redacted]")
+    text = redact_end(text, (patterns[i]:gsub("%%(%W)", "%1")))
   end
   return text
 end

@@ -4,6 +4,7 @@
 -- callbacks are sugar over it.  This file alone asks a loop to wait; intake.lua understands what
 -- arrives.
 
+local errors = require("rill.errors")
 local intake = require("rill.intake")
 local loops = require("rill.loops")
 
@@ -69,8 +70,12 @@ local function wait(self)
   loops.wait(self.engine, self.id)
 end
 
--- One text of choice 0, waiting for it; nil at the end; nil and the error.
-local function read_text(self)
+-- One text of choice 0, waiting for it; nil at the end; nil and the error.  is_pending: it is known
+-- already that nothing has arrived.
+local function read_text(self, is_pending)
+  if is_pending then
+    wait(self)
+  end
   while true do
     if not self.queue then
       local text = take_text(self.transfer)
@@ -89,8 +94,8 @@ local function read_text(self)
   end
 end
 
-local function slow_text(self)
-  local text, err = read_text(self)
+local function slow_text(self, is_pending)
+  local text, err = read_text(self, is_pending)
   if err then
     error(err, 0)
   end
@@ -275,7 +280,12 @@ end
 --- The trail of attempts, the first one first; the last may still run.
 ---@return rill.Attempt[]
 function Stream:attempts()
-  return self.transfer:attempts()
+  local list, secrets = self.transfer:attempts(), self.setup.secrets
+  for _, attempt in ipairs(list) do
+    attempt.reason = attempt.reason and errors.redact(attempt.reason, secrets)
+    attempt.request_id = attempt.request_id and errors.redact(attempt.request_id, secrets)
+  end
+  return list
 end
 
 function Stream:__tostring()

@@ -56,6 +56,11 @@ describe("a stream is closed", function()
       assert_cancelled(stream, "")
       ask.forget_connections()
     end
+    -- The thread that looks the name up closes its last descriptor when it comes to its end.
+    local deadline = socket.gettime() + 2
+    while not pcall(handles.assert_back, before) and socket.gettime() < deadline do
+      socket.sleep(0.005)
+    end
     handles.assert_back(before)
   end)
 
@@ -102,7 +107,7 @@ describe("a stream is closed", function()
       { limits = { buffer = 1000 } })
     local engine = require("rill").engine()
     repeat
-      engine:step(0.5)
+      engine:step(0.02)
       engine:ready()
     until stream:metrics().pauses > 0
     assert_gone(route, close(stream))
@@ -212,14 +217,12 @@ describe("a stream that nobody refers to any longer", function()
   end)
 end)
 
-describe("on Lua 5.4", function()
-  local compile = loadstring or load -- luacheck: ignore
-  local has_close = compile("local x <close> = nil") ~= nil
+-- Only this Lua has it; on the others there is nothing to hold.
+local compile = loadstring or load -- luacheck: ignore
+local on_lua_54 = compile("local x <close> = nil") and describe or function() end
 
+on_lua_54("on Lua 5.4", function()
   it("a stream in a variable <close> is closed at the end of its block", function()
-    if not has_close then
-      return pending("this Lua has no <close>")
-    end
     local route = gateway:script({ { steps = { BEGUN, { stall = true } } } })
     local block = compile([[
       local client, request = ...
@@ -233,9 +236,6 @@ describe("on Lua 5.4", function()
   end)
 
   it("a stream whose loop is left early is closed, whichever iterator it was", function()
-    if not has_close then
-      return pending("this Lua does not close what a loop leaves")
-    end
     for _, name in ipairs({ "text", "events" }) do
       local route = gateway:script({ { steps = { BEGUN, { stall = true } } } })
       local stream = ask.client(route):chat(ask.request())
@@ -248,9 +248,6 @@ describe("on Lua 5.4", function()
   end)
 
   it("a stream is closed by an error that leaves its loop", function()
-    if not has_close then
-      return pending("this Lua does not close what a loop leaves")
-    end
     local route = gateway:script({ { steps = { BEGUN, { stall = true } } } })
     local stream = ask.client(route):chat(ask.request())
     assert.is_false(pcall(function()

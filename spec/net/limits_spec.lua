@@ -139,7 +139,7 @@ describe("limits.buffer", function()
   local function wait_for_pause(stream)
     local engine = require("rill").engine()
     repeat
-      engine:step(0.5)
+      engine:step(0.02)
       engine:ready()
     until stream:metrics().pauses > 0
     for _ = 1, 20 do

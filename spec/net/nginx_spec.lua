@@ -5,10 +5,19 @@ local ask = require("spec.support.ask")
 local fixtures = require("spec.support.fixtures")
 local nginx = require("spec.support.nginx")
 local rill = require("rill")
+local socket = require("socket")
 local sse = require("spec.support.sse")
 
 local gateway = Gateway.start()
 local own = {} -- by the file's name
+
+local function texts_of(count, size)
+  local texts = {}
+  for i = 1, count do
+    texts[i] = sse.filler(size)
+  end
+  return texts
+end
 
 local function is_whole(fixture)
   return fixture.expected.outcome == "complete" or fixture.expected.outcome == "length"
@@ -48,6 +57,7 @@ describe("nginx", function()
       own["recorded" .. i] = fixture
       files["recorded" .. i] = fixture.body
     end
+    files.records = sse.answer(texts_of(3000, 100)) -- many TLS records
     server = nginx.start({ files = files, gateway = gateway })
   end)
 
@@ -89,7 +99,7 @@ describe("nginx", function()
       local stream = chat(transport, route, nil, { limits = { buffer = 20000 } })
       local engine = rill.engine()
       repeat
-        engine:step(0.5)
+        engine:step(0.02)
         engine:ready()
       until stream:metrics().pauses > 0
       local other = chat(transport, gateway:script({ sse.answer("quick") }))
@@ -97,6 +107,35 @@ describe("nginx", function()
       local seen = ask.read(stream)
       assert.is_nil(seen.err)
       assert.are.equal(4000000, #seen.reply.text)
+    end)
+
+    -- All of it has left the socket while the reader is slow: nothing but the engine's own timer
+    -- can say that there is more.
+    it("is read to the end by the descriptor alone, over " .. transport, function()
+      local engine = rill.engine()
+      if not engine:fd() then
+        return -- there is none where it waits with poll()
+      end
+      local stream = chat(transport, "records", nil, { limits = { buffer = 300 } })
+      local selectable = { getfd = function()
+        return engine:fd()
+      end }
+      local count = 0
+      local event, err = stream:poll()
+      while event or err == "pending" do
+        if event then
+          count = count + 1
+        else
+          local readable = socket.select({ selectable }, nil, 5)
+          assert.is_truthy(readable[1], "the descriptor stayed silent")
+          engine:step(0)
+          while engine:ready() do end -- luacheck: ignore
+        end
+        event, err = stream:poll()
+      end
+      assert.is_nil(err)
+      assert.are.equal(3002, count)
+      assert.is_true(stream:metrics().pauses > 5, tostring(stream:metrics().pauses))
     end)
 
     it("passes deltas on as they come, over " .. transport, function()

@@ -144,6 +144,9 @@ describe("a retry", function()
       assert.are.equal("fine", seen.text, name)
       assert.are.equal(1, #events_of(seen, "retry"), name)
       assert.are.equal(2, ask.count(route), name)
+      local metrics = stream:metrics() -- they tell of the answer, not of what was given up
+      assert.is_false(metrics.unfinished, name)
+      assert.is_true(metrics.headers <= metrics.first_byte, name)
     end
   end)
 
@@ -200,6 +203,12 @@ describe("a retry", function()
         assert.are.equal(1, ask.count(route), name)
       end
     end
+  end)
+
+  it("does not forget what was counted before it", function()
+    local stream = ask.chat({ ": one\n\n: two\n\n", ": three\n\n" .. FINE })
+    assert.are.equal("fine", stream:result().text)
+    assert.are.equal(3, stream:metrics().comments)
   end)
 
   it("sends the same request again", function()

@@ -230,7 +230,7 @@ describe("timeout.total", function()
     assert.are.equal(3, ask.count(route))
     assert.are.equal(3, err.attempts)
     local took = stream:metrics().duration
-    assert.is_true(took >= 0.249 and took < 0.6, tostring(took))
+    assert.is_true(took >= 0.249 and took < 0.38, tostring(took))
   end)
 
   it("is not repeated", function()
@@ -281,13 +281,13 @@ describe("a stream that is paused", function()
 
   it("ages again once it is read", function()
     local stream = ask.chat({
-      { steps = { sse.role() .. sse.chunk(sse.filler(100000)) .. sse.chunk("end"),
-        { stall = true } } },
+      { steps = { sse.role(), sse.chunk(sse.filler(100)):rep(1000), { stall = true } } },
     }, { limits = { buffer = 1000 }, timeout = { idle = SHORT } })
     pass(2 * SHORT)
+    assert.is_true(stream:metrics().pauses > 0)
     local seen = ask.read(stream)
     assert.are.equal("idle", seen.err and seen.err.phase)
-    assert.are.equal(100003, #seen.text)
+    assert.are.equal(100000, #seen.text)
   end)
 end)
 

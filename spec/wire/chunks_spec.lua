@@ -100,6 +100,16 @@ describe("a chunk", function()
     assert.are.equal("start reasoning text done", seen.types)
   end)
 
+  it("may carry a list of parts in place of a text, thoughts among them", function()
+    local seen = ask.play(answer(
+      choice('{"content":[{"type":"thinking","thinking":[{"type":"text","text":"Let me "}]}]}'),
+      choice('{"content":[{"type":"thinking","thinking":"see."},{"type":"text","text":"4"}]}'),
+      choice('{"content":"2"}')
+    ))
+    assert_fine(seen, "42")
+    assert.are.equal("Let me see.", seen.reply.reasoning)
+  end)
+
   it("may be padded with obfuscation of any length", function()
     local chunks = {}
     for i = 1, 20 do

@@ -83,15 +83,21 @@ static int texts_next(lua_State *L) {
   if (transfer != NULL && !transfer->held && take_text(L, transfer)) {
     return 1;
   }
+  struct rill_item item;
+  bool pending = transfer != NULL && !transfer->held &&
+                 transfer->ending == RILL_ENDING_NONE &&
+                 !rill_transfer_peek(transfer, &item);
   lua_pushvalue(L, lua_upvalueindex(2));
   lua_pushvalue(L, lua_upvalueindex(3));
-  lua_callk(L, 1, 1, 0, after_slow);
+  lua_pushboolean(L, pending);
+  lua_callk(L, 2, 1, 0, after_slow);
   return 1;
 }
 #endif
 
 /* texts(slow, argument): a function that returns the next plain text, or what
- * slow(argument) returns where there is none.  Nil where Lua code called from C
+ * slow(argument, is_pending) returns where there is none; pending: nothing at
+ * all has arrived.  Nil where Lua code called from C
  * cannot yield (5.1 and LuaJIT). */
 static int transfer_texts(lua_State *L) {
   check(L);

@@ -27,6 +27,8 @@ void rill_receive_reset(struct rill_transfer *transfer) {
   transfer->answer = RILL_BODY_UNSEEN;
   transfer->status = 0;
   transfer->headers_at = 0;
+  transfer->first_byte = 0;
+  transfer->unfinished = false;
   transfer->first_chunk_seen = false;
   transfer->finish_seen = false;
   transfer->finish_reason[0] = '\0';

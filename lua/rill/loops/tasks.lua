@@ -31,15 +31,18 @@ local function with_traceback(thread, value)
 end
 
 local function settle(task, ok, value)
-  if coroutine.status(task.thread) == "dead" then
-    by_thread[task.thread] = nil
-    unfinished = unfinished - 1
-    if not ok then
-      failed_first = failed_first or { with_traceback(task.thread, value) }
-      failed_count = failed_count + 1
-    end
-  elseif not task.is_waiting then
+  if task.is_waiting then
+    return -- the loop wakes it
+  end
+  if coroutine.status(task.thread) ~= "dead" then
     task:wake() -- it yielded by itself: everyone else first, then it goes on
+    return
+  end
+  by_thread[task.thread] = nil
+  unfinished = unfinished - 1
+  if not ok then
+    failed_first = failed_first or { with_traceback(task.thread, value) }
+    failed_count = failed_count + 1
   end
 end
 

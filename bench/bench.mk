@@ -1,0 +1,46 @@
+# The bench, for the Makefile to include.  It uses CC, BUILD, LUA_NAME, LUA_CFLAGS, CURL_CFLAGS,
+# CURL_LIBS, CORE_OBJECTS and the target `all` of the Makefile.
+
+ifndef BENCH_BUILD
+# Where the programs of the bench go.
+BENCH_BUILD := $(BUILD)/bench
+endif
+# What `make bench` is told: BENCH="--only short --repeats 1"; `bench/run.sh --help` lists it.
+BENCH =
+
+# Always with the same options, so that runs of different builds can be compared.
+BENCH_CFLAGS = -std=c11 -O2 -g -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
+  -Wmissing-prototypes $(if $(CI),-Werror) -Isrc
+BENCH_WRAP = -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
+BENCH_PROGRAMS := $(addprefix $(BENCH_BUILD)/,server floor meter framing clock.so)
+
+.PHONY: bench bench-instructions bench-programs
+
+bench: all bench-programs ## speed and memory beside other clients (BENCH="--help")
+	@BUILD=$(BENCH_BUILD) RILL_BUILD=$(BUILD) BENCH_LUA=$(LUA_NAME) bench/run.sh $(BENCH)
+
+bench-instructions: all $(BENCH_BUILD)/server ## instructions a delta by callgrind, with limits
+	@BUILD=$(BENCH_BUILD) RILL_BUILD=$(BUILD) BENCH_LUA=$(LUA_NAME) MAKE="$(MAKE)" \
+	  bench/instructions.sh
+
+bench-programs: $(BENCH_PROGRAMS)
+
+$(BENCH_BUILD)/server: bench/server.c bench/chunks.c bench/chunks.h
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) -o $@ bench/server.c bench/chunks.c
+
+$(BENCH_BUILD)/meter: bench/meter.c
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) -o $@ $<
+
+$(BENCH_BUILD)/floor: bench/floor.c
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) $(CURL_CFLAGS) -o $@ $< $(CURL_LIBS)
+
+$(BENCH_BUILD)/framing: bench/framing.c bench/chunks.c bench/chunks.h $(CORE_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) $(BENCH_WRAP) -o $@ bench/framing.c bench/chunks.c $(CORE_OBJECTS) -lwslay
+
+$(BENCH_BUILD)/clock.so: bench/clock.c
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) $(LUA_CFLAGS) -fPIC -shared -o $@ $<

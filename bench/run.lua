@@ -1,0 +1,409 @@
+-- SPDX-License-Identifier: MIT
+--
+-- The scenarios of the bench; run.sh starts the servers around it.  Every client in turn, some
+-- repeats, medians; CPU is that of the client's whole process.  Ends with 1 if a client counted
+-- wrong, never because of a time.
+
+local http = require("socket.http")
+
+local here = arg[0]:match("^(.*/)") or "./"
+local report = dofile(here .. "report.lua")
+
+local env = os.getenv
+local BUILD, RILL_BUILD = env("BUILD"), env("RILL_BUILD")
+local LUA = env("BENCH_LUA") or "lua"
+local SERVER = "http://127.0.0.1:" .. (env("BENCH_PORT") or "")
+local TLS = env("BENCH_TLS_PORT") ~= "" and "https://127.0.0.1:" .. (env("BENCH_TLS_PORT") or "")
+local TAIL = "/v1/chat/completions"
+
+local SMALL, LARGE = 1000, 300000 -- deltas; the slope between them leaves the start out
+local REPLIES = 2000
+
+local USAGE = [=[
+usage: make bench BENCH="[--only NAME[,NAME...]] [--repeats R]"
+
+  --repeats R   default 3
+  --only NAMES  of: ]=]
+
+---------------------------------------------------------------------------------------------------
+-- Clients
+
+local RILL = ("LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='%s/?.so;;' BENCH_CLOCK=%s/clock.so")
+  :format(RILL_BUILD, BUILD)
+
+local clients = {
+  rill = { command = LUA .. " " .. here .. "client.lua", environment = RILL },
+  floor = { command = BUILD .. "/floor" },
+  ["Lua-cURL + cjson"] = nil, -- these two if they are installed
+  ["openai on Node"] = nil,
+}
+
+local function succeeds(command)
+  local result = os.execute(command .. " >/dev/null 2>&1")
+  return result == true or result == 0
+end
+
+local function find_others()
+  for _, lua in ipairs({ LUA, "lua5.1", "luajit" }) do
+    if succeeds(lua .. " -e 'require(\"curl\").easy_init() require(\"cjson\")'") then
+      clients["Lua-cURL + cjson"] = { command = lua .. " " .. here .. "lua_curl_client.lua" }
+      report.note("Lua-cURL + cjson runs on ", lua)
+      break
+    end
+  end
+  if succeeds("node -e 'require(\"openai\")'") then
+    clients["openai on Node"] = { command = "node " .. here .. "node_openai.mjs" }
+  end
+  for _, name in ipairs({ "Lua-cURL + cjson", "openai on Node" }) do
+    if not clients[name] then
+      report.note(name, " is not installed here and left out")
+    end
+  end
+end
+
+local wrongs = 0
+
+local function wrong(...)
+  wrongs = wrongs + 1
+  report.note("WRONG: ", ...)
+end
+
+--- Runs a client once: the numbers of its report line and of the meter's.
+local function run(name, url, flags, seconds)
+  local client = clients[name]
+  local certificate = url:find("^https") and ("BENCH_CACERT=%s NODE_EXTRA_CA_CERTS=%s")
+    :format(env("BENCH_CERTIFICATE"), env("BENCH_CERTIFICATE")) or ""
+  local pipe = io.popen(("%s %s %s/meter %d %s %s %s </dev/null"):format(client.environment or "",
+    certificate, BUILD, seconds or 120, client.command, flags or "", url))
+  -- What a client that failed did not report is not a number, and counted nowhere.
+  local facts = setmetatable({}, { __index = function() return 0 / 0 end })
+  for key, value in pipe:read("*a"):gmatch('"([%w_]+)":(%-?[%d.e+]+)') do
+    facts[key] = tonumber(value)
+  end
+  pipe:close()
+  facts.cpu_us = facts.user_us + facts.system_us
+  if facts.status ~= 0 then
+    facts.cpu_us = 0 / 0
+    wrong(name, " ended with ", tostring(facts.status), " at ", url)
+  end
+  return facts
+end
+
+local function check(facts, name, url, deltas, text_bytes)
+  if facts.deltas ~= deltas or facts.text_bytes ~= text_bytes then
+    wrong(("%s counted %s deltas of %s bytes instead of %d of %d at %s"):format(name,
+      tostring(facts.deltas), tostring(facts.text_bytes), deltas, text_bytes, url))
+  end
+end
+
+local function fetch(path)
+  return (assert(http.request(SERVER .. path)))
+end
+
+local expected = {} -- bytes of text by number of deltas
+local function text_bytes_of(deltas)
+  expected[deltas] = expected[deltas] or tonumber(fetch("/expected/" .. deltas))
+  return expected[deltas]
+end
+
+local function stat(name)
+  return tonumber(fetch("/stats"):match(name .. " (%d+)"))
+end
+
+local repeats = 3
+
+--- Measures every client in turn, so many times; skips those that are not installed.
+local function measure(names, once)
+  local rows, by_name = {}, {}
+  for _, name in ipairs(names) do
+    if clients[name] then
+      by_name[name] = {}
+      rows[#rows + 1] = { name, by_name[name] }
+    end
+  end
+  for _ = 1, repeats do
+    for _, row in ipairs(rows) do
+      table.insert(row[2], once(row[1]))
+    end
+  end
+  return rows, by_name
+end
+
+---------------------------------------------------------------------------------------------------
+-- Scenarios
+
+local ALL = { "rill", "floor", "Lua-cURL + cjson", "openai on Node" }
+
+local function full_speed(title, base, kind)
+  local function once(name)
+    local runs = {}
+    for _, deltas in ipairs({ SMALL, LARGE }) do
+      local url = ("%s/%s/%d%s"):format(base, kind, deltas, TAIL)
+      runs[deltas] = run(name, url)
+      check(runs[deltas], name, url, deltas, text_bytes_of(deltas))
+    end
+    local small, large, count = runs[SMALL], runs[LARGE], LARGE - SMALL
+    return {
+      us = (large.cpu_us - small.cpu_us) / count,
+      user = (large.user_us - small.user_us) / count,
+      rate = LARGE / large.wall_us * 1e6,
+      peak = large.peak_kib / 1024,
+    }
+  end
+  local rows, by_name = measure(ALL, once)
+  report.table(title, {
+    { "CPU us/delta", "us", "%.3f" }, { "of it user", "user", "%.3f" },
+    { "deltas/s", "rate", "%.0f" }, { "peak MiB", "peak", "%.1f" },
+  }, rows, "us", { "floor", "rill" })
+  for _, case in ipairs({ { "Lua-cURL + cjson", 9 }, { "openai on Node", 40 } }) do
+    local name, limit = case[1], case[2]
+    if by_name[name] then
+      report.target(("%s: CPU of %s over rill's"):format(title, name),
+        (report.ratio(by_name[name], by_name.rill, "us")), "at least", limit, "%.1f")
+    end
+  end
+end
+
+local function paced(streams, rate, seconds)
+  local title = ("paced, %d stream%s of %d deltas/s, %d s"):format(streams,
+    streams > 1 and "s" or "", rate, seconds)
+  local count = rate * seconds
+  local rows, by_name = measure({ "rill", "floor" }, function(name)
+    local runs = {}
+    for _, deltas in ipairs({ 1, count }) do
+      local url = ("%s/paced/%d/%d%s"):format(SERVER, deltas, rate, TAIL)
+      runs[deltas] = run(name, url, "--streams " .. streams, seconds * 4 + 20)
+      check(runs[deltas], name, url, deltas * streams, 21 * deltas * streams)
+    end
+    local large = runs[count]
+    return {
+      us = (large.cpu_us - runs[1].cpu_us) / (count - 1) / streams,
+      p50 = large.p50_us, p99 = large.p99_us, peak = large.peak_kib / 1024,
+    }
+  end)
+  report.table(title, {
+    { "CPU us/delta", "us", "%.1f" }, { "p50 us", "p50", "%.0f" }, { "p99 us", "p99", "%.0f" },
+    { "peak MiB", "peak", "%.1f" },
+  }, rows, "us", { "floor" })
+  report.target(title .. ": CPU a delta over the floor's",
+    (report.ratio(by_name.rill, by_name.floor, "us")), "at most", 1.6)
+  report.target(title .. ": p50 beyond the floor's, us",
+    report.difference(by_name.rill, by_name.floor, "p50"), "at most", 100, "%.0f")
+  report.target(title .. ": p99 beyond the floor's, us",
+    report.difference(by_name.rill, by_name.floor, "p99"), "at most", 1000, "%.0f")
+end
+
+local function count_calls(name, deltas)
+  local client = clients[name]
+  local log = env("BENCH_TMP") .. "/strace"
+  local url = ("%s/paced/%d/100%s"):format(SERVER, deltas, TAIL)
+  local is_good = succeeds(("%s strace -f -qq -e signal=none -o %s %s %s"):format(
+    client.environment or "", log, client.command, url))
+  local calls = 0
+  for line in is_good and io.lines(log) or function() end do
+    calls = calls + (line:find("resumed>", 1, true) and 0 or 1)
+  end
+  return is_good and calls or nil
+end
+
+local function syscalls()
+  if not succeeds("strace -qq -o /dev/null true") then
+    report.note("strace is not installed, or may not trace here: no system calls are counted")
+    return
+  end
+  local rows, by_name = measure({ "rill", "floor" }, function(name)
+    local few, many = count_calls(name, 50), count_calls(name, 250)
+    if not few or not many then
+      wrong(name, " failed under strace")
+      return {}
+    end
+    return { calls = (many - few) / 200, start = few }
+  end)
+  report.table("system calls, one stream of 100 deltas/s", {
+    { "calls/delta", "calls", "%.2f" }, { "calls for 50 deltas", "start", "%.0f" },
+  }, rows)
+  report.target("system calls a delta", report.median_of(by_name.rill, "calls"), "at most", 4)
+end
+
+local function short()
+  local rows, by_name = measure(ALL, function(name)
+    local url, runs = SERVER .. "/short" .. TAIL, {}
+    local connections
+    for _, replies in ipairs({ 100, REPLIES + 100 }) do
+      local before = stat("connections")
+      runs[replies] = run(name, url, "--requests " .. replies)
+      connections = stat("connections") - before
+      check(runs[replies], name, url, 20 * replies, text_bytes_of(20) * replies)
+    end
+    local few, many = runs[100], runs[REPLIES + 100]
+    return {
+      us = (many.cpu_us - few.cpu_us) / REPLIES, wall = (many.wall_us - few.wall_us) / REPLIES,
+      peak = many.peak_kib / 1024, connections = connections,
+    }
+  end)
+  report.table(("short replies, %d of 20 deltas one after another"):format(REPLIES), {
+    { "CPU us/request", "us", "%.1f" }, { "wall us/request", "wall", "%.1f" },
+    { "peak MiB", "peak", "%.1f" }, { "connections", "connections", "%.0f" },
+  }, rows, "us", { "floor" })
+  report.target("short replies: CPU a request over the floor's",
+    (report.ratio(by_name.rill, by_name.floor, "us")), "at most", 1.6)
+  local connections = report.median_of(by_name.rill, "connections")
+  report.target("short replies: connections used", connections, "exactly", 1, "%.0f")
+  if connections ~= 1 then
+    wrong("rill did not use one connection for all")
+  end
+end
+
+local function start()
+  local url = SERVER .. "/length/1" .. TAIL
+  local rows, by_name = measure({ "rill", "floor" }, function()
+    return { ms = {}, cpu = {} }
+  end)
+  for i = 1, repeats do
+    for _ = 1, 11 do
+      for _, row in ipairs(rows) do
+        local facts = run(row[1], url)
+        check(facts, row[1], url, 1, text_bytes_of(1))
+        table.insert(row[2][i].ms, (facts.first_ns - facts.started_ns) / 1e6)
+        table.insert(row[2][i].cpu, facts.cpu_us / 1e3)
+      end
+    end
+    for _, row in ipairs(rows) do
+      row[2][i] = { ms = report.median(row[2][i].ms), cpu = report.median(row[2][i].cpu) }
+    end
+  end
+  report.table("process start to first delta", {
+    { "first delta ms", "ms", "%.2f" }, { "CPU ms of the whole run", "cpu", "%.2f" },
+  }, rows, "ms", { "floor" })
+  report.target("process start to first delta over the floor's",
+    (report.ratio(by_name.rill, by_name.floor, "ms")), "at most", 14 / 9)
+end
+
+local FRAMING = {
+  { 64, 0, "framing, pieces of 64 bytes", 150 }, { 16384, 0, "framing, pieces of 16 KiB", 60 },
+  { 64, 1, "framing and scan, pieces of 64 bytes" },
+  { 16384, 1, "framing and scan, pieces of 16 KiB" },
+}
+
+local function framing()
+  local rows, by_name = {}, {}
+  for i, case in ipairs(FRAMING) do
+    rows[i] = { case[3], {} }
+    by_name[case[1] .. " " .. case[2]] = rows[i][2]
+  end
+  for _ = 1, repeats do
+    local pipe = io.popen(BUILD .. "/framing")
+    for line in pipe:lines() do
+      local facts = {}
+      for key, value in line:gmatch('"(%w+)":([%d.]+)') do
+        facts[key] = tonumber(value)
+      end
+      table.insert(by_name[("%d %d"):format(facts.piece, facts.scan)], facts)
+      if facts.ok ~= 1 then
+        wrong("framing in pieces of ", facts.piece)
+      end
+    end
+    pipe:close()
+  end
+  report.table("in memory, no network", {
+    { "CPU ns/event", "ns", "%.1f" }, { "allocations once warm", "allocations", "%.0f" },
+  }, rows)
+  for i, case in ipairs(FRAMING) do
+    if case[4] then
+      report.target(case[3] .. ": ns an event", report.median_of(rows[i][2], "ns"), "at most",
+        case[4], "%.0f")
+    end
+    report.target(case[3] .. ": allocations", report.median_of(rows[i][2], "allocations"),
+      "exactly", 0, "%.0f")
+  end
+end
+
+local function idle()
+  local rows, by_name = measure({ "rill", "floor" }, function(name)
+    local resident = {}
+    for _, streams in ipairs({ 1, 1000 }) do
+      stat("idle") -- begins anew
+      local facts = run(name, SERVER .. "/idle" .. TAIL, "--idle 3 --streams " .. streams)
+      resident[streams] = facts.rss_kib
+      local open = stat("idle")
+      if open ~= streams then
+        wrong(("%s had %d idle streams open instead of %d"):format(name, open, streams))
+      end
+    end
+    return {
+      one = resident[1] / 1024, many = resident[1000] / 1024,
+      each = (resident[1000] - resident[1]) / 999,
+    }
+  end)
+  report.table("1000 open idle streams", {
+    { "MiB with 1", "one", "%.1f" }, { "MiB with 1000", "many", "%.1f" },
+    { "KiB each", "each", "%.1f" },
+  }, rows, "each", { "floor" })
+  report.target("idle stream: KiB resident", report.median_of(by_name.rill, "each"), "at most",
+    40, "%.1f")
+end
+
+local scenarios = {
+  { "length", function() full_speed("full speed, Content-Length", SERVER, "length") end },
+  { "chunked", function() full_speed("full speed, one chunk an event", SERVER, "chunked") end },
+  { "tls", function()
+    if TLS then
+      full_speed("full speed, TLS by nginx", TLS, "length")
+    else
+      report.note("nginx or openssl is not installed, or did not start: TLS is left out")
+    end
+  end },
+  { "paced1", function() paced(1, 50, 20) end },
+  { "paced100", function() paced(100, 50, 8) end },
+  { "syscalls", syscalls },
+  { "short", short },
+  { "start", start },
+  { "framing", framing },
+  { "idle", idle },
+}
+
+---------------------------------------------------------------------------------------------------
+
+local only -- a set of names; nil: all
+
+local function read_arguments()
+  local known = {}
+  for i, scenario in ipairs(scenarios) do
+    known[i] = scenario[1]
+    known[scenario[1]] = true
+  end
+  local at = 1
+  while arg[at] do
+    local value = arg[at + 1]
+    if arg[at] == "--repeats" and tonumber(value) and tonumber(value) >= 1 then
+      repeats = math.floor(tonumber(value))
+    elseif arg[at] == "--only" and value then
+      only = {}
+      for name in value:gmatch("[^, ]+") do
+        if not known[name] then
+          io.stderr:write("no scenario is named ", name, "\n")
+          os.exit(2)
+        end
+        only[name] = true
+      end
+    else
+      io.write(USAGE, table.concat(known, ", "), "\n")
+      os.exit(arg[at] == "--help" and 0 or 2)
+    end
+    at = at + 2
+  end
+end
+
+read_arguments()
+report.header({ "curl-config --version", LUA .. " -v", "nginx -v", "node --version",
+  "gcc --version" })
+io.write("\n")
+find_others()
+for _, scenario in ipairs(scenarios) do
+  if not only or only[scenario[1]] then
+    scenario[2]()
+  end
+end
+report.summary()
+io.write(("\nLoad at the end: %s; repeats: %d\n"):format(report.load(), repeats))
+os.exit(wrongs == 0 and 0 or 1)
