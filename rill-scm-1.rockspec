@@ -73,6 +73,7 @@ build = {
         "src/net/redirect.c",
         "src/net/timers.c",
         "src/net/transfer.c",
+        "src/net/transfer_state.c",
         "src/net/verdict.c",
         -- sources end
       },

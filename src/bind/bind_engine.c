@@ -6,7 +6,6 @@
  */
 #include "bind.h"
 #include "net/clock.h"
-#include "net/transfer.h"
 
 static const struct rill_class engine_class; /* at the end of the file */
 static const char registry_key = 0;
@@ -41,11 +40,11 @@ static int engine_step(lua_State *L) {
 }
 
 static int engine_ready(lua_State *L) {
-  struct rill_transfer *transfer = rill_engine_take_ready(check(L));
-  if (transfer == NULL) {
+  struct rill_driven *driven = rill_engine_take_ready(check(L));
+  if (driven == NULL) {
     return 0;
   }
-  lua_pushinteger(L, (lua_Integer)transfer->id);
+  lua_pushinteger(L, (lua_Integer)driven->id);
   return 1;
 }
 

@@ -224,7 +224,7 @@ static int transfer_wake(lua_State *L) {
 }
 
 static int transfer_id(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)check(L)->id);
+  lua_pushinteger(L, (lua_Integer)check(L)->driven.id);
   return 1;
 }
 

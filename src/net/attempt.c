@@ -1,52 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * One try at a request: its record, and the easy handle that libcurl works on
- * meanwhile.  Includes curl.h and net.
+ * One try at a request: the easy handle that libcurl works on meanwhile.
+ * Includes curl.h and net.
  */
 #include "attempt.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "clocks.h"
-#include "core/headers.h"
 #include "receive.h"
-
-struct rill_attempt *rill_attempt_current(struct rill_transfer *transfer) {
-  return &transfer->attempts[transfer->attempt_count - 1];
-}
-
-static bool add(struct rill_transfer *transfer) {
-  unsigned count = transfer->attempt_count;
-  struct rill_attempt *attempts =
-      realloc(transfer->attempts, (count + 1) * sizeof *attempts);
-  if (attempts == NULL) {
-    return false;
-  }
-  transfer->attempts = attempts;
-  memset(&attempts[count], 0, sizeof attempts[count]);
-  transfer->attempt_count = count + 1;
-  transfer->attempt_started = rill_clock_now();
-  attempts[count].started = transfer->attempt_started;
-  return true;
-}
-
-void rill_attempt_close(struct rill_transfer *transfer, const char *reason) {
-  struct rill_attempt *attempt = rill_attempt_current(transfer);
-  if (attempt->ended != 0) {
-    return;
-  }
-  attempt->ended = rill_clock_now();
-  attempt->status = transfer->status;
-  if (reason[0] != '\0') {
-    /* The headers of the last attempt stay; those of earlier ones go. */
-    struct rill_span id =
-        rill_headers_request_id(rill_bytes_span(&transfer->headers));
-    snprintf(attempt->reason, sizeof attempt->reason, "%s", reason);
-    snprintf(attempt->request_id, sizeof attempt->request_id, "%.*s",
-             (int)id.len, id.len > 0 ? id.data : "");
-  }
-}
 
 void rill_attempt_let_go(struct rill_transfer *transfer) {
   CURL *easy = transfer->easy;
@@ -58,11 +18,11 @@ void rill_attempt_let_go(struct rill_transfer *transfer) {
    * before something else is sent; this closes the connection if no other
    * stream uses it.  Without effect on an answer that has ended. */
   curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
-  curl_multi_remove_handle(transfer->engine->multi, easy);
-  rill_engine_release(transfer->engine, easy);
+  curl_multi_remove_handle(transfer->driven.engine->multi, easy);
+  rill_engine_release(transfer->driven.engine, easy);
 }
 
-void rill_attempt_on_send(struct rill_transfer *transfer) {
+static void on_send(struct rill_transfer *transfer) {
   long connects = 1;
   curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
   transfer->reused = connects == 0;
@@ -71,14 +31,28 @@ void rill_attempt_on_send(struct rill_transfer *transfer) {
   /* libcurl repeats a request by itself when a connection it had kept turns
    * out to be dead: that was an attempt too. */
   if (transfer->sends > 1) {
-    rill_attempt_close(transfer, "a kept connection was closed by the server");
-    (void)add(transfer);
+    rill_transfer_close_attempt(transfer,
+                                "a kept connection was closed by the server");
+    (void)rill_transfer_add_attempt(transfer);
   }
   rill_clocks_rearm(transfer);
 }
 
-static CURLcode apply(const struct rill_transfer *transfer, CURL *easy) {
+static int on_request(void *arg, char *remote_ip, char *local_ip,
+                      int remote_port, int local_port) {
+  (void)remote_ip;
+  (void)local_ip;
+  (void)remote_port;
+  (void)local_port;
+  on_send(arg);
+  return CURL_PREREQFUNC_OK;
+}
+
+static CURLcode apply(struct rill_transfer *transfer, CURL *easy) {
   CURLcode code = rill_profile_apply(transfer->profile, easy);
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer->driven);
+  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request);
+  curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
   curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
                    (curl_off_t)transfer->body_len);
   curl_easy_setopt(easy, CURLOPT_POSTFIELDS, transfer->body);
@@ -96,7 +70,7 @@ static CURLcode apply(const struct rill_transfer *transfer, CURL *easy) {
 }
 
 void rill_attempt_begin(struct rill_transfer *transfer) {
-  struct rill_engine *engine = transfer->engine;
+  struct rill_engine *engine = transfer->driven.engine;
   CURL *easy = rill_engine_acquire(engine);
   rill_receive_reset(transfer);
   memset(&transfer->failure, 0, sizeof transfer->failure);
@@ -107,7 +81,7 @@ void rill_attempt_begin(struct rill_transfer *transfer) {
   transfer->curl_message[0] = '\0';
   transfer->state = RILL_TRANSFER_RUNNING;
   CURLcode code = CURLE_OUT_OF_MEMORY;
-  if (easy != NULL && add(transfer)) {
+  if (easy != NULL && rill_transfer_add_attempt(transfer)) {
     code = apply(transfer, easy);
   }
   if (code == CURLE_OK) {

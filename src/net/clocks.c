@@ -7,9 +7,6 @@
  */
 #include "clocks.h"
 
-#include "attempt.h"
-#include "verdict.h"
-
 struct clock {
   const char *name;
   int64_t at;
@@ -84,50 +81,19 @@ static int64_t next_moment(const struct rill_transfer *transfer) {
 void rill_clocks_rearm(struct rill_transfer *transfer) {
   int64_t at = next_moment(transfer);
   /* Later is left alone: the timer then rings early, once, and is set anew. */
-  if (transfer->engine != NULL && at < transfer->timer.due) {
-    rill_engine_set_timer(transfer->engine, &transfer->timer, at);
+  if (transfer->driven.engine != NULL && at < transfer->driven.timer.due) {
+    rill_engine_set_timer(&transfer->driven, at);
   }
 }
 
-static void on_clock(struct rill_transfer *transfer, int64_t now) {
+bool rill_clocks_have_run_out(struct rill_transfer *transfer, int64_t now) {
   struct clock clock = next_clock(transfer);
   if (clock.at > now) {
-    return;
+    return false;
   }
   bool total = strcmp(clock.name, "total") == 0;
   rill_transfer_note_failure(transfer, "timeout", clock.name, !total,
                              "%s %g s (timeout.%s)", clock.what,
                              (double)clock.span / RILL_SECOND_US, clock.name);
-  rill_attempt_let_go(transfer);
-  rill_verdict_failed(transfer);
-}
-
-void rill_clocks_on_timer(struct rill_transfer *transfer, int64_t now) {
-  rill_engine_set_timer(transfer->engine, &transfer->timer, RILL_NEVER);
-  if (transfer->wake_at <= now) {
-    transfer->wake_at = RILL_NEVER;
-    rill_transfer_mark_ready(transfer);
-  }
-  switch (transfer->state) {
-  case RILL_TRANSFER_NEW:
-    break;
-  case RILL_TRANSFER_RUNNING:
-    on_clock(transfer, now);
-    break;
-  case RILL_TRANSFER_WAITING:
-    if (transfer->retry_at <= now) {
-      rill_attempt_begin(transfer);
-    }
-    break;
-  case RILL_TRANSFER_ENDED:
-    if (transfer->easy != NULL && transfer->drain_until <= now) {
-      rill_attempt_let_go(transfer);
-      if (transfer->detached) {
-        rill_transfer_free(transfer);
-        return;
-      }
-    }
-    break;
-  }
-  rill_clocks_rearm(transfer);
+  return true;
 }

@@ -16,10 +16,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "clocks.h"
 #include "poller.h"
-#include "transfer.h"
-#include "verdict.h"
 
 /* Descriptors handled per wait; the rest comes with the next one. */
 #define EVENTS_AT_ONCE 64
@@ -162,7 +159,7 @@ enum rill_status rill_engine_open(struct rill_engine **out) {
     return RILL_NO_MEMORY;
   }
   rill_timers_init(&engine->timers);
-  rill_link_init(&engine->transfers);
+  rill_link_init(&engine->driven);
   rill_link_init(&engine->ready);
   engine->curl_due = RILL_NEVER;
   engine->next_id = 1;
@@ -189,11 +186,52 @@ fail:
   return RILL_NO_MEMORY;
 }
 
+void rill_driven_init(struct rill_driven *driven,
+                      const struct rill_driven_calls *calls) {
+  driven->calls = calls;
+  driven->engine = NULL;
+  driven->id = 0;
+  rill_timer_init(&driven->timer);
+  rill_link_init(&driven->in_engine);
+  rill_link_init(&driven->in_ready);
+}
+
+enum rill_status rill_engine_take_in(struct rill_engine *engine,
+                                     struct rill_driven *driven) {
+  if (rill_timers_reserve(&engine->timers, engine->driven_count + 1) !=
+      RILL_OK) {
+    return RILL_NO_MEMORY;
+  }
+  driven->engine = engine;
+  driven->id = engine->next_id++;
+  engine->driven_count++;
+  engine->running_count++;
+  rill_link_append(&engine->driven, &driven->in_engine);
+  return RILL_OK;
+}
+
+void rill_engine_let_go(struct rill_driven *driven) {
+  rill_timers_set(&driven->engine->timers, &driven->timer, RILL_NEVER);
+  rill_link_remove(&driven->in_engine);
+  driven->engine->driven_count--;
+  driven->engine = NULL;
+}
+
+void rill_engine_mark_ready(struct rill_driven *driven) {
+  if (driven->engine != NULL && rill_link_is_alone(&driven->in_ready)) {
+    rill_link_append(&driven->engine->ready, &driven->in_ready);
+  }
+}
+
+void rill_engine_forget_ready(struct rill_driven *driven) {
+  rill_link_remove(&driven->in_ready);
+}
+
 static void orphan_all(struct rill_engine *engine, bool drop) {
-  while (!rill_link_is_alone(&engine->transfers)) {
-    rill_transfer_orphan(
-        RILL_OWNER(engine->transfers.next, struct rill_transfer, in_engine),
-        drop);
+  while (!rill_link_is_alone(&engine->driven)) {
+    struct rill_driven *driven =
+        RILL_OWNER(engine->driven.next, struct rill_driven, in_engine);
+    driven->calls->on_orphan(driven, drop);
   }
 }
 
@@ -269,9 +307,9 @@ static int64_t next_due(const struct rill_engine *engine) {
   return engine->curl_due < due ? engine->curl_due : due;
 }
 
-void rill_engine_set_timer(struct rill_engine *engine, struct rill_timer *timer,
-                           int64_t due) {
-  rill_timers_set(&engine->timers, timer, due);
+void rill_engine_set_timer(struct rill_driven *driven, int64_t due) {
+  struct rill_engine *engine = driven->engine;
+  rill_timers_set(&engine->timers, &driven->timer, due);
   rill_poller_alarm(engine->poller, next_due(engine));
 }
 
@@ -307,24 +345,24 @@ static void drain_messages(struct rill_engine *engine) {
   int left;
   while ((message = curl_multi_info_read(engine->multi, &left)) != NULL) {
     if (message->msg == CURLMSG_DONE) {
-      struct rill_transfer *transfer = NULL;
+      struct rill_driven *driven = NULL;
       CURLcode code = message->data.result;
-      curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
-      rill_verdict_on_done(transfer, code);
+      curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &driven);
+      driven->calls->on_done(driven, code);
     }
   }
 }
 
-/* What failed inside libcurl left its books in disorder: a transfer may never
+/* What failed inside libcurl left its books in disorder: a handle may never
  * be woken again, and 7.88 divides by zero when it meets the socket's number
  * once more.  Whatever it was working on fails, and the multi handle goes. */
 static void start_over(struct rill_engine *engine) {
-  struct rill_link *link = engine->transfers.next;
-  while (link != &engine->transfers) {
-    struct rill_transfer *transfer =
-        RILL_OWNER(link, struct rill_transfer, in_engine);
+  struct rill_link *link = engine->driven.next;
+  while (link != &engine->driven) {
+    struct rill_driven *driven =
+        RILL_OWNER(link, struct rill_driven, in_engine);
     link = link->next;
-    rill_verdict_on_breakdown(transfer);
+    driven->calls->on_breakdown(driven);
   }
   empty_pool(engine);
   curl_multi_cleanup(engine->multi);
@@ -367,7 +405,9 @@ static void run_due(struct rill_engine *engine) {
   struct rill_timer *timer;
   while ((timer = rill_timers_first(&engine->timers)) != NULL &&
          timer->due <= now) {
-    rill_clocks_on_timer(RILL_OWNER(timer, struct rill_transfer, timer), now);
+    struct rill_driven *driven = RILL_OWNER(timer, struct rill_driven, timer);
+    rill_timers_set(&engine->timers, timer, RILL_NEVER);
+    driven->calls->on_timer(driven, now);
   }
 }
 
@@ -395,11 +435,11 @@ void rill_engine_step(struct rill_engine *engine, int64_t timeout_us) {
   drain(engine);
 }
 
-struct rill_transfer *rill_engine_take_ready(struct rill_engine *engine) {
+struct rill_driven *rill_engine_take_ready(struct rill_engine *engine) {
   if (rill_link_is_alone(&engine->ready)) {
     return NULL;
   }
   struct rill_link *link = engine->ready.next;
   rill_link_remove(link);
-  return RILL_OWNER(link, struct rill_transfer, in_ready);
+  return RILL_OWNER(link, struct rill_driven, in_ready);
 }

@@ -15,19 +15,45 @@
 #include "list.h"
 #include "timers.h"
 
-struct rill_transfer;
+struct rill_engine;
 struct rill_poller;
+struct rill_driven;
+
+/* What the engine tells the things it drives. */
+struct rill_driven_calls {
+  /* libcurl is finished with the easy handle. */
+  void (*on_done)(struct rill_driven *driven, CURLcode code);
+  /* The timer has rung; it is out of the heap. */
+  void (*on_timer)(struct rill_driven *driven, int64_t now);
+  /* libcurl has failed inside: whatever it was working on is lost. */
+  void (*on_breakdown)(struct rill_driven *driven);
+  /* The engine goes away: let go of it.  drop tells whether libcurl may still
+   * be called. */
+  void (*on_orphan)(struct rill_driven *driven, bool drop);
+};
+
+/* Something that an engine drives, embedded in what it is. */
+struct rill_driven {
+  const struct rill_driven_calls *calls;
+  struct rill_engine
+      *engine; /* null before it was taken in and after it left */
+  int64_t id;  /* unique in the engine's Lua state */
+  struct rill_timer timer;
+  /* private */
+  struct rill_link in_engine;
+  struct rill_link in_ready;
+};
 
 struct rill_engine {
-  CURLM *multi; /* null after a breakdown, until the next request */
+  CURLM *multi;  /* null after a breakdown, until the next request */
   CURLSH *share; /* TLS sessions, so that a second connection resumes */
   struct rill_poller *poller;
   struct rill_timers timers;
-  int64_t curl_due;           /* when libcurl wants its timeout action */
-  struct rill_link transfers; /* all that may still use the engine */
-  struct rill_link ready;     /* those with news, oldest first */
-  size_t transfer_count;
-  size_t running_count; /* transfers that have not ended */
+  int64_t curl_due;        /* when libcurl wants its timeout action */
+  struct rill_link driven; /* all that may still use the engine */
+  struct rill_link ready;  /* those with news, oldest first */
+  size_t driven_count;
+  size_t running_count; /* those that have not ended */
   int64_t next_id;
   CURL **pool; /* idle easy handles */
   size_t pool_count;
@@ -51,9 +77,9 @@ void rill_engine_close(struct rill_engine *engine);
  * ready already, or when nothing is open. */
 void rill_engine_step(struct rill_engine *engine, int64_t timeout_us);
 
-/* The transfer that has had news for longest, or null; it counts as looked at.
+/* The one that has had news for longest, or null; it counts as looked at.
  */
-struct rill_transfer *rill_engine_take_ready(struct rill_engine *engine);
+struct rill_driven *rill_engine_take_ready(struct rill_engine *engine);
 
 /* Microseconds until step is wanted even if no descriptor becomes ready;
  * RILL_NEVER for no need. */
@@ -71,15 +97,30 @@ bool rill_engine_is_ours(const struct rill_engine *engine);
  * ended as closed. */
 void rill_engine_abandon(struct rill_engine *engine);
 
-/* For transfer.c. */
+/* For what is driven. */
+
+/* Not in an engine yet. */
+void rill_driven_init(struct rill_driven *driven,
+                      const struct rill_driven_calls *calls);
+
+/* The engine takes it in, as running.  RILL_NO_MEMORY leaves it out. */
+enum rill_status rill_engine_take_in(struct rill_engine *engine,
+                                     struct rill_driven *driven);
+
+/* It leaves its engine. */
+void rill_engine_let_go(struct rill_driven *driven);
+
+/* It has news; or, whatever it had is of no interest any more. */
+void rill_engine_mark_ready(struct rill_driven *driven);
+void rill_engine_forget_ready(struct rill_driven *driven);
 
 /* An easy handle without options, from the pool or new; null without memory. */
 CURL *rill_engine_acquire(struct rill_engine *engine);
 void rill_engine_release(struct rill_engine *engine, CURL *easy);
 
-/* Sets the timer and sees to it that the descriptor wakes up for it. */
-void rill_engine_set_timer(struct rill_engine *engine, struct rill_timer *timer,
-                           int64_t due);
+/* Sets the timer, RILL_NEVER for off, and sees to it that the descriptor wakes
+ * up for it. */
+void rill_engine_set_timer(struct rill_driven *driven, int64_t due);
 
 /* Runs libcurl's pending actions now. */
 void rill_engine_kick(struct rill_engine *engine);

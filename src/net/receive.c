@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "attempt.h"
 #include "clocks.h"
 #include "core/error_body.h"
 
@@ -18,6 +17,8 @@
 #define HEADERS_MAX 65536
 /* What may follow the terminator before the connection is given up. */
 #define TRAILING_MAX 65536
+/* How long a complete answer may still occupy its connection. */
+#define DRAIN_US 250000
 
 void rill_receive_reset(struct rill_transfer *transfer) {
   transfer->past_comments += transfer->sse.comments;
@@ -118,6 +119,14 @@ static void note_finish(struct rill_transfer *transfer, struct rill_span data,
   }
 }
 
+/* The answer is complete, but libcurl may still be receiving. */
+static void on_terminator(struct rill_transfer *transfer) {
+  transfer->drain_until = rill_clock_now() + DRAIN_US;
+  rill_transfer_close_attempt(transfer, "");
+  rill_transfer_finish(transfer, RILL_ENDING_DONE);
+  rill_clocks_rearm(transfer);
+}
+
 /* False stops the transfer: a failure has been noted. */
 static bool on_event(struct rill_transfer *transfer,
                      const struct rill_sse_event *event) {
@@ -125,7 +134,7 @@ static bool on_event(struct rill_transfer *transfer,
   struct rill_span text = none;
   bool finished = false;
   if (rill_span_is(trim(event->data), "[DONE]")) {
-    rill_transfer_end(transfer, RILL_ENDING_DONE);
+    on_terminator(transfer);
     return true;
   }
   enum rill_chunk chunk =
@@ -298,16 +307,6 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg) {
   return len;
 }
 
-static int on_request(void *arg, char *remote_ip, char *local_ip,
-                      int remote_port, int local_port) {
-  (void)remote_ip;
-  (void)local_ip;
-  (void)remote_port;
-  (void)local_port;
-  rill_attempt_on_send(arg);
-  return CURL_PREREQFUNC_OK;
-}
-
 CURLcode rill_receive_apply(struct rill_transfer *transfer, CURL *easy) {
   CURLcode code = CURLE_OK;
   transfer->headers.max = HEADERS_MAX;
@@ -315,10 +314,7 @@ CURLcode rill_receive_apply(struct rill_transfer *transfer, CURL *easy) {
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
-  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request);
-  curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_message);
-  curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
   return code;
 }
 

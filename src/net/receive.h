@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * The way of the bytes: libcurl's callbacks, which turn an answer into the
- * items of its transfer.  Includes transfer.h.
+ * items of its transfer.  Includes transfer_state.h.
  */
 #ifndef RILL_NET_RECEIVE_H
 #define RILL_NET_RECEIVE_H
 
-#include "transfer.h"
+#include "transfer_state.h"
 
 /* Forgets what an earlier attempt received, but not what it queued. */
 void rill_receive_reset(struct rill_transfer *transfer);

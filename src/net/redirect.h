@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Redirects within one origin.  Includes transfer.h.
+ * Redirects within one origin.  Includes transfer_state.h.
  */
 #ifndef RILL_NET_REDIRECT_H
 #define RILL_NET_REDIRECT_H
 
-#include "transfer.h"
+#include "transfer_state.h"
 
 /* The answer was a 3xx that points to the absolute URL `to` (or null).  True
  * when the request may go there: its URL has been changed.  False with the

@@ -1,21 +1,100 @@
 /* SPDX-License-Identifier: MIT
  *
- * The life of a transfer from its making to its end, and the consumer's side of
- * it.  Elsewhere: how bytes become items (receive.c), one try (attempt.c), the
- * timeouts (clocks.c), what an end means (verdict.c).  Includes curl.h and net.
+ * The life of a transfer, seen by its consumer and by the engine.  Owns the
+ * profile's share, the request and all that was received.  Includes net.
  */
 #include "transfer.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "attempt.h"
 #include "clocks.h"
 #include "verdict.h"
 
-/* How long a finished answer may still occupy its connection. */
-#define DRAIN_US 250000
+static struct rill_transfer *transfer_of(struct rill_driven *driven) {
+  return RILL_OWNER(driven, struct rill_transfer, driven);
+}
+
+/* ---- what the engine tells ---- */
+
+static void free_if_drained(struct rill_transfer *transfer) {
+  if (transfer->detached && transfer->easy == NULL) {
+    rill_transfer_free(transfer);
+  }
+}
+
+static void on_done(struct rill_driven *driven, CURLcode code) {
+  struct rill_transfer *transfer = transfer_of(driven);
+  rill_verdict_on_done(transfer, code);
+  free_if_drained(transfer);
+}
+
+static void on_timer(struct rill_driven *driven, int64_t now) {
+  struct rill_transfer *transfer = transfer_of(driven);
+  if (transfer->wake_at <= now) {
+    transfer->wake_at = RILL_NEVER;
+    rill_transfer_mark_ready(transfer);
+  }
+  switch (transfer->state) {
+  case RILL_TRANSFER_NEW:
+    break;
+  case RILL_TRANSFER_RUNNING:
+    if (rill_clocks_have_run_out(transfer, now)) {
+      rill_attempt_let_go(transfer);
+      rill_verdict_failed(transfer);
+    }
+    break;
+  case RILL_TRANSFER_WAITING:
+    if (transfer->retry_at <= now) {
+      rill_attempt_begin(transfer);
+    }
+    break;
+  case RILL_TRANSFER_ENDED:
+    if (transfer->easy != NULL && transfer->drain_until <= now) {
+      rill_attempt_let_go(transfer);
+    }
+    break;
+  }
+  rill_clocks_rearm(transfer);
+  free_if_drained(transfer);
+}
+
+static void on_breakdown(struct rill_driven *driven) {
+  struct rill_transfer *transfer = transfer_of(driven);
+  if (transfer->easy == NULL) {
+    return;
+  }
+  rill_attempt_let_go(transfer);
+  if (transfer->state == RILL_TRANSFER_RUNNING) {
+    rill_transfer_note_failure(transfer, "memory", "request", false,
+                               "libcurl ran out of memory or descriptors");
+    rill_verdict_failed(transfer);
+  }
+  free_if_drained(transfer);
+}
+
+static void on_orphan(struct rill_driven *driven, bool drop) {
+  struct rill_transfer *transfer = transfer_of(driven);
+  if (drop) {
+    rill_attempt_let_go(transfer);
+  } else {
+    transfer->easy = NULL; /* the parent's process owns what it stands for */
+  }
+  if (transfer->state != RILL_TRANSFER_ENDED) {
+    rill_transfer_close_attempt(transfer, "the engine was closed");
+    rill_transfer_finish(transfer, RILL_ENDING_CLOSED);
+  }
+  if (drop) {
+    rill_engine_forget_ready(driven);
+  } /* else who waits for it has still to hear of its end */
+  rill_engine_let_go(driven);
+  free_if_drained(transfer);
+}
+
+static const struct rill_driven_calls calls = {on_done, on_timer, on_breakdown,
+                                               on_orphan};
+
+/* ---- the consumer's side ---- */
 
 enum rill_status rill_transfer_new(struct rill_transfer **out,
                                    struct rill_profile *profile) {
@@ -23,71 +102,20 @@ enum rill_status rill_transfer_new(struct rill_transfer **out,
   if (transfer == NULL) {
     return RILL_NO_MEMORY;
   }
+  rill_transfer_init(transfer);
+  rill_driven_init(&transfer->driven, &calls);
   transfer->profile = rill_profile_share(profile);
-  rill_bytes_init(&transfer->reply, SIZE_MAX / 2);
-  rill_bytes_init(&transfer->headers, 0);
-  rill_bytes_init(&transfer->text, 0);
-  rill_queue_init(&transfer->queue);
-  rill_sse_init(&transfer->sse, 0);
-  rill_json_scan_init(&transfer->scan);
-  rill_timer_init(&transfer->timer);
-  rill_link_init(&transfer->in_engine);
-  rill_link_init(&transfer->in_ready);
-  transfer->wake_at = RILL_NEVER;
-  transfer->failure.retry_after_us = -1;
-  transfer->keep_payloads = true;
   *out = transfer;
   return RILL_OK;
 }
 
-void rill_transfer_note_failure(struct rill_transfer *transfer,
-                                const char *kind, const char *phase,
-                                bool retryable, const char *format, ...) {
-  struct rill_failure *failure = &transfer->failure;
-  if (failure->kind != NULL) {
-    return;
-  }
-  va_list args;
-  va_start(args, format);
-  vsnprintf(failure->message, sizeof failure->message, format, args);
-  va_end(args);
-  failure->kind = kind;
-  failure->phase = phase;
-  failure->retryable = retryable;
-  failure->status = transfer->status;
-}
-
-void rill_transfer_mark_ready(struct rill_transfer *transfer) {
-  if (transfer->engine != NULL && !transfer->detached &&
-      rill_link_is_alone(&transfer->in_ready)) {
-    rill_link_append(&transfer->engine->ready, &transfer->in_ready);
-  }
-}
-
-void rill_transfer_finish(struct rill_transfer *transfer,
-                          enum rill_ending ending) {
-  transfer->state = RILL_TRANSFER_ENDED;
-  transfer->ending = ending;
-  transfer->ended = rill_clock_now();
-  if (transfer->engine != NULL) {
-    transfer->engine->running_count--;
-  }
-  rill_transfer_mark_ready(transfer);
-}
-
 enum rill_status rill_transfer_start(struct rill_transfer *transfer,
                                      struct rill_engine *engine) {
-  if (rill_timers_reserve(&engine->timers, engine->transfer_count + 1) !=
-      RILL_OK) {
+  if (rill_engine_take_in(engine, &transfer->driven) != RILL_OK) {
     return RILL_NO_MEMORY;
   }
-  transfer->engine = engine;
-  transfer->id = engine->next_id++;
   rill_sse_init(&transfer->sse, transfer->profile->limits.event);
   transfer->text.max = transfer->profile->limits.error_body;
-  engine->transfer_count++;
-  engine->running_count++;
-  rill_link_append(&engine->transfers, &transfer->in_engine);
   transfer->created = rill_clock_now();
   rill_attempt_begin(transfer);
   rill_engine_kick(engine);
@@ -96,26 +124,17 @@ enum rill_status rill_transfer_start(struct rill_transfer *transfer,
 
 void rill_transfer_wake(struct rill_transfer *transfer, int64_t at) {
   transfer->wake_at = at;
-  if (transfer->engine != NULL && rill_engine_is_ours(transfer->engine)) {
+  if (transfer->driven.engine != NULL &&
+      rill_engine_is_ours(transfer->driven.engine)) {
     rill_clocks_rearm(transfer);
   }
 }
-
-void rill_transfer_end(struct rill_transfer *transfer,
-                       enum rill_ending ending) {
-  transfer->drain_until = rill_clock_now() + DRAIN_US;
-  rill_attempt_close(transfer, "");
-  rill_transfer_finish(transfer, ending);
-  rill_clocks_rearm(transfer);
-}
-
-/* ---- the consumer's side ---- */
 
 /* libcurl delivers what it holds at once, and stops only what it runs itself
  * when that is refused. */
 static void on_failed_resumption(struct rill_transfer *transfer) {
   if (transfer->failure.kind == NULL) {
-    transfer->engine->is_broken = true; /* it was not the callback */
+    transfer->driven.engine->is_broken = true; /* it was not the callback */
     return;
   }
   rill_attempt_let_go(transfer);
@@ -128,7 +147,7 @@ void rill_transfer_drop(struct rill_transfer *transfer,
   if (!transfer->paused || transfer->easy == NULL ||
       rill_queue_size(&transfer->queue) >
           transfer->profile->limits.buffer / 2 ||
-      !rill_engine_is_ours(transfer->engine)) {
+      !rill_engine_is_ours(transfer->driven.engine)) {
     return;
   }
   int64_t now = rill_clock_now();
@@ -139,49 +158,28 @@ void rill_transfer_drop(struct rill_transfer *transfer,
     on_failed_resumption(transfer);
   }
   /* Without this a transfer can sleep for ever after it was paused. */
-  rill_engine_kick(transfer->engine);
+  rill_engine_kick(transfer->driven.engine);
   rill_clocks_rearm(transfer);
 }
 
 void rill_transfer_close(struct rill_transfer *transfer) {
-  if (transfer->engine != NULL && !rill_engine_is_ours(transfer->engine)) {
-    rill_engine_abandon(transfer->engine);
+  if (transfer->driven.engine != NULL &&
+      !rill_engine_is_ours(transfer->driven.engine)) {
+    rill_engine_abandon(transfer->driven.engine);
   }
   if (transfer->state == RILL_TRANSFER_ENDED) {
     return;
   }
-  if (transfer->engine == NULL) {
+  if (transfer->driven.engine == NULL) {
     transfer->state = RILL_TRANSFER_ENDED;
     transfer->ending = RILL_ENDING_CLOSED;
     return;
   }
   rill_attempt_let_go(transfer);
   if (transfer->attempt_count > 0) {
-    rill_attempt_close(transfer, "closed by the caller");
+    rill_transfer_close_attempt(transfer, "closed by the caller");
   }
   rill_transfer_finish(transfer, RILL_ENDING_CLOSED);
-}
-
-void rill_transfer_orphan(struct rill_transfer *transfer, bool drop) {
-  if (drop) {
-    rill_attempt_let_go(transfer);
-  } else {
-    transfer->easy = NULL; /* the parent's process owns what it stands for */
-  }
-  if (transfer->state != RILL_TRANSFER_ENDED) {
-    rill_attempt_close(transfer, "the engine was closed");
-    rill_transfer_finish(transfer, RILL_ENDING_CLOSED);
-  }
-  rill_timers_set(&transfer->engine->timers, &transfer->timer, RILL_NEVER);
-  rill_link_remove(&transfer->in_engine);
-  if (drop) {
-    rill_link_remove(&transfer->in_ready);
-  } /* else who waits for it has still to hear of its end */
-  transfer->engine->transfer_count--;
-  transfer->engine = NULL;
-  if (transfer->detached) {
-    rill_transfer_free(transfer);
-  }
 }
 
 void rill_transfer_free(struct rill_transfer *transfer) {
@@ -189,14 +187,13 @@ void rill_transfer_free(struct rill_transfer *transfer) {
     return;
   }
   rill_transfer_close(transfer);
-  rill_link_remove(&transfer->in_ready);
-  if (transfer->engine != NULL) {
+  rill_engine_forget_ready(&transfer->driven);
+  if (transfer->driven.engine != NULL) {
     if (transfer->easy != NULL) {
       transfer->detached = true;
       return;
     }
-    transfer->detached = false; /* so that orphan does not come back here */
-    rill_transfer_orphan(transfer, true);
+    rill_engine_let_go(&transfer->driven);
   }
   free(transfer->attempts);
   rill_string_wipe(transfer->body, transfer->body_len);

@@ -73,7 +73,7 @@ static bool is_cut(const struct rill_transfer *transfer) {
 
 static void fail(struct rill_transfer *transfer) {
   if (transfer->attempt_count > 0) {
-    rill_attempt_close(transfer, transfer->failure.message);
+    rill_transfer_close_attempt(transfer, transfer->failure.message);
   }
   rill_transfer_finish(transfer,
                        is_cut(transfer) ? RILL_ENDING_CUT : RILL_ENDING_FAILED);
@@ -94,7 +94,7 @@ void rill_verdict_failed(struct rill_transfer *transfer) {
   struct rill_retry_verdict verdict =
       rill_retry_decide(&transfer->profile->retry, transfer->retries, hint_us,
                         left < 0 && total != RILL_NEVER ? 0 : left,
-                        rill_engine_random(transfer->engine));
+                        rill_engine_random(transfer->driven.engine));
   struct rill_item item = {.kind = RILL_ITEM_RETRY,
                            .first = rill_span_of(failure->message),
                            .number = transfer->attempt_count + 1,
@@ -105,8 +105,8 @@ void rill_verdict_failed(struct rill_transfer *transfer) {
     return;
   }
   transfer->retries++;
-  rill_attempt_close(transfer, failure->message);
-  rill_attempt_current(transfer)->delay = verdict.delay_us;
+  rill_transfer_close_attempt(transfer, failure->message);
+  rill_transfer_attempt(transfer)->delay = verdict.delay_us;
   transfer->state = RILL_TRANSFER_WAITING;
   transfer->retry_at = rill_clock_after(now, verdict.delay_us);
   rill_transfer_mark_ready(transfer);
@@ -130,7 +130,7 @@ static void on_answer_end(struct rill_transfer *transfer, CURLcode code) {
   }
   if (code == CURLE_OK && (transfer->output_seen || transfer->finish_seen)) {
     rill_transfer_finish(transfer, RILL_ENDING_EOF);
-    rill_attempt_close(transfer, "");
+    rill_transfer_close_attempt(transfer, "");
     return;
   }
   if (transfer->status == 204) {
@@ -155,7 +155,7 @@ static void on_attempt_end(struct rill_transfer *transfer, CURLcode code,
     rill_verdict_failed(transfer);
   } else if (answered && transfer->status >= 300) {
     if (rill_redirect_follow(transfer, redirect)) {
-      rill_attempt_close(transfer, "redirected");
+      rill_transfer_close_attempt(transfer, "redirected");
       rill_attempt_begin(transfer);
     } else {
       rill_verdict_failed(transfer);
@@ -180,26 +180,8 @@ void rill_verdict_on_done(struct rill_transfer *transfer, CURLcode code) {
     redirect = strdup(url); /* it lives in the handle */
   }
   rill_attempt_let_go(transfer);
-  if (transfer->state == RILL_TRANSFER_ENDED) {
-    if (transfer->detached) {
-      rill_transfer_free(transfer);
-    }
-  } else {
+  if (transfer->state != RILL_TRANSFER_ENDED) {
     on_attempt_end(transfer, code, redirect);
   }
   free(redirect);
-}
-
-void rill_verdict_on_breakdown(struct rill_transfer *transfer) {
-  if (transfer->easy == NULL) {
-    return;
-  }
-  rill_attempt_let_go(transfer);
-  if (transfer->state == RILL_TRANSFER_RUNNING) {
-    rill_transfer_note_failure(transfer, "memory", "request", false,
-                               "libcurl ran out of memory or descriptors");
-    rill_verdict_failed(transfer);
-  } else if (transfer->detached) {
-    rill_transfer_free(transfer);
-  }
 }
