@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs what it is told (checks, core, core-valgrind, or specs by a name such as 5.4, jit, 5.4-poll,
-# 5.4-san), goes on after a failure, and closes with one line that sums it all up.
+# Runs what it is told (checks, core, torture ..., or specs by a name such as 5.4, jit, 5.4-poll,
+# 5.4-san: the list is at the end), goes on after a failure, and closes with one line that sums it all up.
 # RILL_STRICT=1: a spec that was skipped fails the run, unless spec/support/may_skip.txt allows it.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -36,17 +36,16 @@ run_checks() {
   done
 }
 
-# One program, whose last line is 'N passed, N failed'.
-run_core() { # name command-in-front...
-  local name=$1
-  shift
-  local log=$results/core.log status=0 line good bad variant
-  variant=${LUA:-5.4}$([ "${POLLER:-epoll}" = poll ] && echo -poll)${SANITIZE:+-san}
-  if ! $make -j2 --no-print-directory -s core-test-build; then
+# A command whose last such line is 'N passed, N failed', after building what it needs.
+run_counted() { # name target-to-build command...
+  local name=$1 target=$2
+  shift 2
+  local log=$results/$name.log status=0 line good bad
+  if ! $make -j2 --no-print-directory -s "$target"; then
     count "$name (build)" 0 1 0
     return
   fi
-  timeout 600 "$@" build/"$variant"/core-test >"$log" 2>&1 || status=$?
+  timeout 600 "$@" >"$log" 2>&1 || status=$?
   line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
   good=${line%% *} bad=${line#*, }
   good=${good:-0} bad=${bad%% *} bad=${bad:-0}
@@ -54,6 +53,14 @@ run_core() { # name command-in-front...
   if [ "$bad" = 0 ] && { [ $status != 0 ] || [ "$good" = 0 ]; }; then bad=1; fi
   [ "$bad" = 0 ] || cat "$log"
   count "$name" "$good" "$bad" 0
+}
+
+run_core() { # name command-in-front...
+  local name=$1
+  shift
+  local variant
+  variant=${LUA:-5.4}$([ "${POLLER:-epoll}" = poll ] && echo -poll)${SANITIZE:+-san}
+  run_counted "$name" core-test-build "$@" build/"$variant"/core-test
 }
 
 run_specs() { # 5.4, jit, 5.4-poll, 5.4-san
@@ -111,6 +118,9 @@ for run in "$@"; do
     checks) run_checks ;;
     core) run_core core ;;
     core-valgrind) run_core core-valgrind valgrind -q --error-exitcode=1 --leak-check=full ;;
+    instructions) run_counted instructions bench-programs $make -s bench-instructions ;;
+    torture | torture-valgrind | torture-threads | torture-tsan)
+      run_counted "$run" torture-build $make -s "$run" ;;
     *) run_specs "$run" ;;
   esac
 done

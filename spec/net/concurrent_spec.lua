@@ -96,6 +96,28 @@ describe("two hundred streams in tasks", function()
   end)
 end)
 
+describe("a task that yields by itself", function()
+  it("is not held up by a stream that is silent", function()
+    local stream = ask.chat({ { before = { { stall = true } } } })
+    local rounds, outcome = 0
+    rill.go(function()
+      outcome = select(2, stream:result()).kind
+    end)
+    rill.go(function()
+      for _ = 1, 50 do
+        rounds = rounds + 1
+        coroutine.yield()
+      end
+      stream:close()
+    end)
+    local began = socket.gettime()
+    rill.run()
+    assert.are.equal(50, rounds)
+    assert.are.equal("cancelled", outcome)
+    assert.is_true(socket.gettime() - began < 1)
+  end)
+end)
+
 describe("a wait on the main thread", function()
   it("lets the tasks go on", function()
     local quick = gateway:script({ sse.answer("quick") })

@@ -165,6 +165,10 @@ with_fd("the engine's descriptor", function()
       engine:step(0.05)
     end
     assert.are.equal(0, #socket.select({ selectable(engine) }, nil, 0.05))
+    stream.transfer:wake(0.03) -- a timer that is set while nobody steps
+    wait_fd(engine, 1)
+    engine:step(0)
+    assert.are.equal(stream.transfer:id(), engine:ready())
     gateway:signal(route, "go")
     wait_fd(engine)
     assert.are.equal("x", stream:result().text)
@@ -205,7 +209,9 @@ describe("the engine", function()
       engine:step(1)
     end
     local began = socket.gettime()
-    engine:step(5)
+    for _ = 1, 3 do
+      engine:step(5)
+    end
     assert.is_true(socket.gettime() - began < 1)
     assert.are.equal(stream.transfer:id(), engine:ready())
     stream:close()
@@ -320,6 +326,19 @@ describe("a userdata", function()
       local ok, err = pcall(profile, change)
       assert.is_false(ok, text)
       assert.is_truthy(tostring(err):find(text, 1, true), tostring(err))
+    end
+  end)
+
+  it("speaks nothing but http and https, whoever asks", function()
+    local engine = core.engine()
+    for _, url in ipairs({ "file:///etc/passwd", "ftp://127.0.0.1/x", "dict://127.0.0.1/x" }) do
+      local transfer = engine:open(profile(), url)
+      while not transfer:ending() do
+        engine:step(1)
+        while engine:ready() do end -- luacheck: ignore
+      end
+      assert.are.equal("failed", transfer:ending())
+      assert.are.equal("config", transfer:failure().kind)
     end
   end)
 

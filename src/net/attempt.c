@@ -98,6 +98,9 @@ void rill_attempt_begin(struct rill_transfer *transfer) {
     rill_transfer_note_failure(
         transfer, code == CURLE_OUT_OF_MEMORY ? "memory" : "config", "request",
         false, "libcurl refused the request: %s", curl_easy_strerror(code));
+    if (transfer->attempt_count > 0) {
+      rill_transfer_close_attempt(transfer, transfer->failure.message);
+    }
     rill_transfer_finish(transfer, RILL_ENDING_FAILED);
     return;
   }

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Out of memory, everywhere: runs each scenario of oom.lua with allocation N
+ * failing, for every N until one run meets no failure.  Lua's allocator, the
+ * allocations of our own objects (the linker's --wrap) and libcurl's are one
+ * sequence.  Each run must end, must say that memory was short if it did not
+ * succeed, and must give back every block and descriptor.
+ *
+ * Three ways to be short of memory:
+ *
+ *   for good    allocation N and all later ones fail, until lua_close is over
+ *   once        only allocation N fails (and N + 1 where Lua collects garbage
+ * and tries again); then the engine must serve on for a while all from N on
+ * fail until the scenario is over; likewise
+ *
+ * Includes lua.h, curl.h and server.h; src/bind by its one public function.
+ */
+#include <curl/curl.h>
+#include <fcntl.h>
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server.h"
+
+/* Seconds that one run may take before it counts as hung. */
+#define RUN_SECONDS 60
+/* How long threads and the server may take to let go of what they hold. */
+#define SETTLE_MS 5000
+/* Scenarios need no more descriptors than that. */
+#define DESCRIPTORS 64
+#define TEXT_MAX 512
+/* Failures that are told of each scenario. */
+#define TOLD_MAX 5
+
+int luaopen_rill_core(lua_State *L);
+
+/* ---- the allocators ---- */
+
+enum source { LUA, OWN, CURL_LIBRARY, SOURCES };
+enum way { FOR_GOOD, ONCE, FOR_A_WHILE, WAYS };
+
+static const char *const source_names[] = {"Lua", "rill", "libcurl"};
+static const char *const way_names[] = {"for good", "once", "for a while"};
+
+static atomic_long live[SOURCES];
+
+/* Only the thread under test runs short: the server and libcurl's resolver do
+ * not, but what they free still counts. */
+static _Thread_local bool armed;
+static enum way way;
+static unsigned long counter, target;
+static enum source failed_source;
+
+static bool fails(enum source source) {
+  if (!armed) {
+    return false;
+  }
+  counter++;
+  if (counter == target) {
+    failed_source = source;
+  }
+  if (way != ONCE) {
+    return counter >= target;
+  }
+  return counter == target || (counter == target + 1 && failed_source == LUA);
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *block, size_t size);
+char *__real_strdup(const char *text);
+void __real_free(void *block);
+
+static void *counted(enum source source, void *block) {
+  if (block != NULL) {
+    atomic_fetch_add(&live[source], 1);
+  }
+  return block;
+}
+
+static void *malloc_of(enum source source, size_t size) {
+  return fails(source) ? NULL : counted(source, __real_malloc(size));
+}
+
+static void *calloc_of(enum source source, size_t count, size_t size) {
+  return fails(source) ? NULL : counted(source, __real_calloc(count, size));
+}
+
+static char *strdup_of(enum source source, const char *text) {
+  return fails(source) ? NULL : counted(source, __real_strdup(text));
+}
+
+static void *realloc_of(enum source source, void *block, size_t size) {
+  if (block == NULL) {
+    return malloc_of(source, size);
+  }
+  return fails(source) ? NULL : __real_realloc(block, size);
+}
+
+static void free_of(enum source source, void *block) {
+  if (block != NULL) {
+    atomic_fetch_sub(&live[source], 1);
+    __real_free(block);
+  }
+}
+
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+char *__wrap_strdup(const char *text);
+void __wrap_free(void *block);
+
+void *__wrap_malloc(size_t size) {
+  return malloc_of(OWN, size);
+}
+
+void *__wrap_calloc(size_t count, size_t size) {
+  return calloc_of(OWN, count, size);
+}
+
+void *__wrap_realloc(void *block, size_t size) {
+  return realloc_of(OWN, block, size);
+}
+
+char *__wrap_strdup(const char *text) {
+  return strdup_of(OWN, text);
+}
+
+void __wrap_free(void *block) {
+  free_of(OWN, block);
+}
+
+static void *curl_malloc(size_t size) {
+  return malloc_of(CURL_LIBRARY, size);
+}
+
+static void *curl_calloc(size_t count, size_t size) {
+  return calloc_of(CURL_LIBRARY, count, size);
+}
+
+static void *curl_realloc(void *block, size_t size) {
+  return realloc_of(CURL_LIBRARY, block, size);
+}
+
+static char *curl_strdup(const char *text) {
+  return strdup_of(CURL_LIBRARY, text);
+}
+
+static void curl_free_block(void *block) {
+  free_of(CURL_LIBRARY, block);
+}
+
+/* Lua relies on shrinking never to fail. */
+static void *lua_allocate(void *unused, void *block, size_t old, size_t size) {
+  (void)unused;
+  if (size == 0) {
+    free_of(LUA, block);
+    return NULL;
+  }
+  if (block != NULL && size <= old) {
+    return __real_realloc(block, size);
+  }
+  return realloc_of(LUA, block, size);
+}
+
+/* ---- what is open ---- */
+
+struct inventory {
+  long blocks[SOURCES];
+  int descriptors;
+};
+
+static struct inventory take_inventory(void) {
+  struct inventory inventory = {.descriptors = -server_connections()};
+  for (int i = 0; i < SOURCES; i++) {
+    inventory.blocks[i] = atomic_load(&live[i]);
+  }
+  for (int fd = 0; fd < DESCRIPTORS; fd++) {
+    inventory.descriptors += fcntl(fd, F_GETFD) != -1;
+  }
+  return inventory;
+}
+
+static bool is_back(const struct inventory *before) {
+  struct inventory now = take_inventory();
+  for (int i = 0; i < SOURCES; i++) {
+    if (now.blocks[i] != before->blocks[i]) {
+      return false;
+    }
+  }
+  return server_connections() == 0 && now.descriptors == before->descriptors;
+}
+
+/* Waits for what other threads still hold. */
+static bool settle(const struct inventory *before) {
+  struct timespec pause = {.tv_nsec = 20000};
+  struct timespec start, now;
+  clock_gettime(CLOCK_MONOTONIC, &start);
+  while (!is_back(before)) {
+    nanosleep(&pause, NULL);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if ((now.tv_sec - start.tv_sec) * 1000 +
+            (now.tv_nsec - start.tv_nsec) / 1000000 >
+        SETTLE_MS) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/* ---- one run ---- */
+
+static const char *script;
+static char base[64], refusing[64];
+static char scenario_name[TEXT_MAX];
+static char outcome[TEXT_MAX]; /* what the scenario returned or raised */
+static char complaint[2 * TEXT_MAX];
+
+static void complain(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+
+static void complain(const char *format, ...) {
+  va_list args;
+  if (complaint[0] == '\0') {
+    va_start(args, format);
+    vsnprintf(complaint, sizeof complaint, format, args);
+    va_end(args);
+  }
+}
+
+static int open_core(lua_State *L) {
+  lua_getfield(L, LUA_REGISTRYINDEX, "torture.core");
+  if (lua_isnil(L, -1)) {
+    lua_pushcfunction(L, luaopen_rill_core);
+    lua_call(L, 0, 1);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, LUA_REGISTRYINDEX, "torture.core");
+  }
+  return 1;
+}
+
+/* Leaves the list of scenarios at index 1 and `healthy` at 2. */
+static bool load(lua_State *L) {
+  luaL_openlibs(L);
+  if (luaL_loadfile(L, script) != LUA_OK) {
+    return false;
+  }
+  lua_pushcfunction(L, open_core);
+  lua_pushstring(L, base);
+  lua_pushstring(L, refusing);
+  return lua_pcall(L, 3, 2, 0) == LUA_OK;
+}
+
+static bool mentions_memory(const char *text) {
+  static const char *const words[] = {"memory", "allocat"};
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    if (strstr(text, words[i]) != NULL) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* Calls what is on top of the stack; its one result goes to outcome. */
+static int call(lua_State *L) {
+  int status = lua_pcall(L, 0, 1, 0);
+  const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
+                                                    : lua_typename(L, -1);
+  snprintf(outcome, sizeof outcome, "%s", text);
+  lua_settop(L, 2);
+  return status;
+}
+
+static void judge(int status) {
+  bool touched = counter >= target;
+  bool fine = status == LUA_OK && strcmp(outcome, "fine") == 0;
+  if (!touched && !fine) {
+    complain("with memory enough: %s", outcome);
+  } else if (!fine && !mentions_memory(outcome)) {
+    complain("%s: %s", status == LUA_OK ? "returned" : "raised", outcome);
+  }
+}
+
+static void check_health(lua_State *L) {
+  char before[TEXT_MAX];
+  memcpy(before, outcome, sizeof before);
+  lua_pushvalue(L, 2);
+  if (call(L) != LUA_OK) {
+    complain("%s (the scenario itself: %.200s)", outcome, before);
+  }
+  memcpy(outcome, before, sizeof before);
+}
+
+/* Runs a scenario with allocation n failing.  False when there was nothing left
+ * to fail; whatever is wrong goes to complaint. */
+static bool run(int scenario, enum way this_way, unsigned long n,
+                const struct inventory *before) {
+  complaint[0] = '\0';
+  counter = 0;
+  target = n;
+  way = this_way;
+  server_be_busy(1);
+  alarm(RUN_SECONDS);
+  lua_State *L = lua_newstate(lua_allocate, NULL);
+  if (L == NULL || !load(L)) {
+    complain("cannot load %s: %s", script,
+             L != NULL ? lua_tostring(L, -1) : "no memory");
+    return false;
+  }
+  lua_rawgeti(L, 1, scenario);
+  lua_getfield(L, -1, "name");
+  snprintf(scenario_name, sizeof scenario_name, "%s", lua_tostring(L, -1));
+  lua_pop(L, 1);
+  lua_getfield(L, -1, "run");
+  armed = true;
+  int status = call(L);
+  armed = way == FOR_GOOD;
+  judge(status);
+  bool touched = counter >= target;
+  if (way != FOR_GOOD && touched) {
+    check_health(L);
+  }
+  lua_close(L);
+  armed = false;
+  alarm(0);
+  if (before != NULL && !settle(before)) {
+    struct inventory now = take_inventory();
+    complain("left: %ld blocks of Lua, %ld of rill, %ld of libcurl, %d "
+             "descriptors, %d connections (%s)",
+             now.blocks[LUA] - before->blocks[LUA],
+             now.blocks[OWN] - before->blocks[OWN],
+             now.blocks[CURL_LIBRARY] - before->blocks[CURL_LIBRARY],
+             now.descriptors - before->descriptors, server_connections(),
+             outcome);
+  }
+  return touched;
+}
+
+/* ---- all runs ---- */
+
+static unsigned long stride = 1;
+static bool verbose;
+static const char *only = "";
+
+/* Tells what was running when the process ends the hard way. */
+static void on_signal(int number) {
+  char text[2 * TEXT_MAX];
+  int len = snprintf(
+      text, sizeof text, "not ok: %s: %s, allocation %lu (%s): signal %d%s\n",
+      scenario_name, way_names[way], target, source_names[failed_source],
+      number, number == SIGALRM ? ", it hangs" : "");
+  ssize_t written = write(STDOUT_FILENO, text, (size_t)len);
+  (void)written;
+  signal(number, SIG_DFL);
+  raise(number);
+}
+
+static struct {
+  char text[TEXT_MAX];
+  unsigned long count;
+} outcomes[64];
+
+static void note_outcome(void) {
+  size_t i = 0;
+  while (i < 63 && outcomes[i].count > 0 &&
+         strcmp(outcomes[i].text, outcome) != 0) {
+    i++;
+  }
+  memcpy(outcomes[i].text, outcome, sizeof outcome);
+  outcomes[i].count++;
+}
+
+static void tell_outcomes(void) {
+  for (size_t i = 0; i < 64 && outcomes[i].count > 0; i++) {
+    if (verbose) {
+      printf("    %6lu  %s\n", outcomes[i].count, outcomes[i].text);
+    }
+    outcomes[i].count = 0;
+  }
+}
+
+/* The number of runs that went wrong. */
+static unsigned long torment(int scenario) {
+  unsigned long failures = 0, runs = 0;
+  struct inventory before;
+  /* The first run fills what libcurl keeps for the process. */
+  run(scenario, FOR_GOOD, (unsigned long)-1, NULL);
+  if (strstr(scenario_name, only) == NULL) {
+    return 0;
+  }
+  while (server_connections() > 0) {
+    sched_yield();
+  }
+  before = take_inventory();
+  for (int w = 0; w < WAYS; w++) {
+    unsigned long n = 1;
+    bool touched = true;
+    while (touched) {
+      touched = run(scenario, (enum way)w, n, &before);
+      runs++;
+      note_outcome();
+      if (complaint[0] != '\0') {
+        if (failures < TOLD_MAX) {
+          printf("not ok: %s: %s, allocation %lu (%s): %s\n", scenario_name,
+                 way_names[w], n,
+                 touched ? source_names[failed_source] : "none", complaint);
+        }
+        failures++;
+        before = take_inventory();
+      }
+      n += stride;
+    }
+  }
+  printf("%s  %s: %lu runs", failures == 0 ? "ok" : "NOT OK", scenario_name,
+         runs);
+  printf(failures == 0 ? "\n" : ", %lu went wrong\n", failures);
+  tell_outcomes();
+  fflush(stdout);
+  return failures;
+}
+
+static int count_scenarios(void) {
+  lua_State *L = luaL_newstate();
+  int count = -1;
+  if (L != NULL && load(L)) {
+    count = (int)lua_rawlen(L, 1);
+  } else if (L != NULL) {
+    fprintf(stderr, "%s\n", lua_tostring(L, -1));
+  }
+  lua_close(L);
+  return count;
+}
+
+static bool read_arguments(int argc, char **argv) {
+  for (int i = 1; i < argc; i++) {
+    if (strcmp(argv[i], "--stride") == 0 && i + 1 < argc) {
+      stride = strtoul(argv[++i], NULL, 10);
+    } else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
+      only = argv[++i];
+    } else if (strcmp(argv[i], "--verbose") == 0) {
+      verbose = true;
+    } else if (script == NULL) {
+      script = argv[i];
+    } else {
+      return false;
+    }
+  }
+  return script != NULL && stride > 0;
+}
+
+int main(int argc, char **argv) {
+  if (!read_arguments(argc, argv)) {
+    fprintf(stderr, "usage: oom [--stride N] [--only TEXT] [--verbose] "
+                    "oom.lua\n");
+    return 2;
+  }
+  signal(SIGALRM, on_signal);
+  signal(SIGSEGV, on_signal);
+  signal(SIGABRT, on_signal);
+  signal(SIGFPE, on_signal);
+  signal(SIGPIPE, SIG_IGN);
+  int port = server_start();
+  int closed_port = server_closed_port();
+  if (port < 0 || closed_port < 0 ||
+      curl_global_init_mem(CURL_GLOBAL_DEFAULT, curl_malloc, curl_free_block,
+                           curl_realloc, curl_strdup,
+                           curl_calloc) != CURLE_OK) {
+    fprintf(stderr, "cannot start the server or libcurl\n");
+    return 2;
+  }
+  snprintf(base, sizeof base, "http://127.0.0.1:%d", port);
+  snprintf(refusing, sizeof refusing, "http://127.0.0.1:%d", closed_port);
+  int count = count_scenarios();
+  int passed = 0, failed = count < 1;
+  for (int i = 1; i <= count; i++) {
+    if (torment(i) == 0) {
+      passed++;
+    } else {
+      failed++;
+    }
+  }
+  server_stop();
+  curl_global_cleanup(); /* the engine's reference */
+  curl_global_cleanup();
+  printf("%d passed, %d failed\n", passed, failed);
+  return failed > 0;
+}

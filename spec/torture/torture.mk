@@ -1,0 +1,46 @@
+# Memory that runs out and Lua states in several threads.  Included by the Makefile, which gives CC,
+# ALL_CFLAGS, LUA_CFLAGS, LDFLAGS, BUILD, OBJECTS, the lists of sources and objects and CURL_LIBS.
+# The programs hold a Lua of their own: they are for LUA=5.4 and LUA=5.3.
+
+TORTURE := spec/torture
+TORTURE_CFLAGS = $(ALL_CFLAGS) -D_GNU_SOURCE $(LUA_CFLAGS) $(CURL_CFLAGS)
+TORTURE_LIBS = $(CURL_LIBS) $(shell pkg-config --libs $(LUA_NAME)) -lwslay -lm -lpthread
+TORTURE_OBJECTS = $(OBJECTS)/torture/server.o $(CORE_OBJECTS) $(NET_OBJECTS) $(BIND_OBJECTS)
+TORTURE_WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=free
+# Every how many allocations one fails under valgrind.
+TORTURE_STRIDE = 11
+
+.PHONY: torture torture-build torture-valgrind torture-threads torture-tsan
+
+$(OBJECTS)/torture/%.o: $(TORTURE)/%.c
+	@mkdir -p $(@D)
+	$(CC) $(TORTURE_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/oom: $(OBJECTS)/torture/oom.o $(TORTURE_OBJECTS)
+	$(CC) $(SANITIZERS) $(TORTURE_WRAP) -o $@ $^ $(LDFLAGS) $(TORTURE_LIBS)
+
+$(BUILD)/threads: $(OBJECTS)/torture/threads.o $(TORTURE_OBJECTS)
+	$(CC) $(SANITIZERS) -o $@ $^ $(LDFLAGS) $(TORTURE_LIBS)
+
+# Everything of ours anew, with the sanitizer; the libraries stay as they are.
+$(BUILD)/threads-tsan: $(TORTURE)/threads.c $(TORTURE)/server.c $(CORE_SOURCES) $(NET_SOURCES) \
+  $(BIND_SOURCES) $(wildcard src/*/*.h $(TORTURE)/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(filter-out $(SANITIZERS),$(TORTURE_CFLAGS)) -fsanitize=thread -o $@ $(filter %.c,$^) \
+	  $(LDFLAGS) $(TORTURE_LIBS)
+
+torture-build: $(BUILD)/oom $(BUILD)/threads
+
+torture: torture-build ## memory that runs out, at every allocation
+	$(BUILD)/oom $(TORTURE)/oom.lua
+
+torture-valgrind: torture-build ## the same under valgrind, at every TORTURE_STRIDE-th
+	valgrind -q --leak-check=full --error-exitcode=1 \
+	  $(BUILD)/oom --stride $(TORTURE_STRIDE) $(TORTURE)/oom.lua
+
+torture-threads: torture-build ## a Lua state in each of several threads
+	$(BUILD)/threads $(TORTURE)/threads.lua
+
+torture-tsan: $(BUILD)/threads-tsan ## the same under ThreadSanitizer
+	TSAN_OPTIONS=exitcode=66 \
+	  $(BUILD)/threads-tsan $(TORTURE)/threads.lua
