@@ -65,7 +65,7 @@ BIND_OBJECTS := $(call object,$(BIND_SOURCES))
 CORE_TEST := $(BUILD)/core-test
 CORE_TEST_OBJECTS := $(patsubst spec/core/%.c,$(OBJECTS)/core-test/%.o,$(wildcard spec/core/*.c))
 FUZZERS := $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
-C_FILES := $(wildcard src/*/*.[ch] spec/*/*.[ch] fuzz/*.[ch])
+C_FILES := $(wildcard src/*/*.[ch] spec/*/*.[ch] fuzz/*.[ch] bench/*.[ch])
 LUA_FILES := $(shell find lua -name '*.lua')
 
 .PHONY: all demo test test-all core-test layers lint packages rockspec fuzz fuzz-seeds bench \
@@ -117,11 +117,13 @@ demo: ## stream an answer to the terminal (PROMPT="..." MODEL=... GATEWAY=...)
 
 test: ## set up, build, run every check, C test and spec (LUA=, POLLER=, SANITIZE=1)
 	@scripts/setup.sh test
-	@scripts/test.sh checks core $(LUA)$(if $(filter poll,$(POLLER)),-poll)$(if $(SANITIZE),-san)
+	@scripts/test.sh checks core $(if $(filter 5.4,$(LUA)),torture torture-threads \
+	  $(if $(SANITIZE)$(filter poll,$(POLLER)),,instructions)) \
+	  $(LUA)$(if $(filter poll,$(POLLER)),-poll)$(if $(SANITIZE),-san)
 
 test-all: ## the same with every Lua, and with POLLER=poll
 	@scripts/setup.sh test
-	@scripts/test.sh checks core core-valgrind 5.4 5.3 5.1 jit 5.4-poll
+	@scripts/test.sh checks core core-valgrind torture-valgrind torture-tsan 5.4 5.3 5.1 jit 5.4-poll
 
 core-test-build: $(CORE_TEST)
 
@@ -132,7 +134,7 @@ layers: $(CORE_OBJECTS) $(NET_OBJECTS) $(BIND_OBJECTS) ## who may call whom
 	@scripts/layers.sh $(OBJECTS)
 
 lint: ## luacheck, and clang-format where it is installed
-	luacheck --quiet --no-color $$(find lua spec examples -name '*.lua')
+	luacheck --quiet --no-color $$(find lua spec examples bench scripts -name '*.lua')
 	@if command -v clang-format >/dev/null && [ -n "$(C_FILES)" ]; then \
 	  clang-format --dry-run -Werror $(C_FILES); fi
 

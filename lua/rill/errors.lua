@@ -101,7 +101,8 @@ local function redact_end(text, secret)
   return text
 end
 
---- A text in which every secret is replaced, also one that the text's end cut.  Those of less than four bytes are not looked for.
+--- A text in which every secret is replaced, also one that the text's end cut.  Those of less than
+--- four bytes are not looked for.
 ---@param text string
 ---@param secrets string[]? a list that does not change
 ---@return string
