@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * fork, waitpid and _exit for spec/net/fork_spec.lua, which compiles it.  Debian
+ * fork, waitpid and _exit for spec/net/fork_spec.lua, which compiles it. Debian
  * would have them in a package of its own (lua-posix).
  */
 #include <lauxlib.h>
