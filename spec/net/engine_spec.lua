@@ -205,6 +205,7 @@ describe("the engine", function()
   end)
 
   it("does not wait when somebody has news", function()
+    ask.forget_connections()
     local stream, route = ask.chat({ { steps = { sse.role(), { stall = true } } } })
     local engine = rill.engine()
     while not engine:dirty() do

@@ -83,6 +83,7 @@ describe("nginx", function()
     end)
 
     it("keeps its connection, over " .. transport, function()
+      ask.forget_connections() -- one that another spec opened may speak another version
       for i = 1, 10 do
         local stream = chat(transport, "answer")
         assert.are.equal("fine ☕", stream:result().text)

@@ -56,13 +56,17 @@ describe("fifty requests one after another", function()
     end)
   end
 
-  it("use two at most where the framing's end comes late: it is drained meanwhile", function()
-    local route = gateway:script({ ANSWER })
+  -- The end of the framing comes in a packet of its own, after the answer was complete for its
+  -- reader, who then does something else and never steps the engine.
+  it("use one connection though the framing ends late", function()
+    local route = gateway:script({ { steps = { ANSWER, { wait = "go" } } } })
+    gateway:signal(route, "go")
     local client = ask.client(route)
-    for _ = 1, 50 do
+    for i = 1, 20 do
       assert.are.equal("fine", client:chat(ask.request()):result().text)
+      assert.is_truthy(gateway:wait(route, "finished", i, 5))
     end
-    assert.is_true(connections_of(route) <= 2)
+    assert.are.equal(1, connections_of(route))
   end)
 
   it("use one connection whatever the client and the reader", function()

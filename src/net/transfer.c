@@ -17,16 +17,34 @@ static struct rill_transfer *transfer_of(struct rill_driven *driven) {
 
 /* ---- what the engine tells ---- */
 
-static void free_if_drained(struct rill_transfer *transfer) {
-  if (transfer->detached && transfer->easy == NULL) {
-    rill_transfer_free(transfer);
+/* What only receiving needs; a consumer may hold on to the rest for long. */
+static void free_means(struct rill_transfer *transfer) {
+  transfer->past_comments += transfer->sse.comments;
+  rill_sse_free(&transfer->sse);
+  rill_json_scan_free(&transfer->scan);
+  rill_string_wipe(transfer->body, transfer->body_len);
+  transfer->body = NULL;
+}
+
+/* One that has ended and is drained leaves the engine; its news stays there. */
+static void leave_if_over(struct rill_transfer *transfer) {
+  if (transfer->state != RILL_TRANSFER_ENDED || transfer->easy != NULL) {
+    return;
   }
+  if (transfer->detached) {
+    rill_transfer_free(transfer);
+    return;
+  }
+  if (transfer->driven.engine != NULL) {
+    rill_engine_let_go(&transfer->driven);
+  }
+  free_means(transfer);
 }
 
 static void on_done(struct rill_driven *driven, CURLcode code) {
   struct rill_transfer *transfer = transfer_of(driven);
   rill_verdict_on_done(transfer, code);
-  free_if_drained(transfer);
+  leave_if_over(transfer);
 }
 
 static void on_timer(struct rill_driven *driven, int64_t now) {
@@ -56,7 +74,7 @@ static void on_timer(struct rill_driven *driven, int64_t now) {
     break;
   }
   rill_clocks_rearm(transfer);
-  free_if_drained(transfer);
+  leave_if_over(transfer);
 }
 
 static void on_breakdown(struct rill_driven *driven) {
@@ -70,7 +88,7 @@ static void on_breakdown(struct rill_driven *driven) {
                                "libcurl ran out of memory or descriptors");
     rill_verdict_failed(transfer);
   }
-  free_if_drained(transfer);
+  leave_if_over(transfer);
 }
 
 static void on_orphan(struct rill_driven *driven, bool drop) {
@@ -88,7 +106,7 @@ static void on_orphan(struct rill_driven *driven, bool drop) {
     rill_engine_forget_ready(driven);
   } /* else who waits for it has still to hear of its end */
   rill_engine_let_go(driven);
-  free_if_drained(transfer);
+  leave_if_over(transfer);
 }
 
 static const struct rill_driven_calls calls = {on_done, on_timer, on_breakdown,
@@ -111,6 +129,11 @@ enum rill_status rill_transfer_new(struct rill_transfer **out,
 
 enum rill_status rill_transfer_start(struct rill_transfer *transfer,
                                      struct rill_engine *engine) {
+  /* The last bytes of complete answers may have arrived since anybody stepped:
+   * read, they set free the connections that this request can use. */
+  if (engine->driven_count > engine->running_count) {
+    rill_engine_step(engine, 0);
+  }
   if (rill_engine_take_in(engine, &transfer->driven) != RILL_OK) {
     return RILL_NO_MEMORY;
   }
@@ -119,6 +142,7 @@ enum rill_status rill_transfer_start(struct rill_transfer *transfer,
   transfer->created = rill_clock_now();
   rill_attempt_begin(transfer);
   rill_engine_kick(engine);
+  leave_if_over(transfer);
   return RILL_OK;
 }
 
@@ -150,6 +174,7 @@ void rill_transfer_drop(struct rill_transfer *transfer,
       !rill_engine_is_ours(transfer->driven.engine)) {
     return;
   }
+  struct rill_engine *engine = transfer->driven.engine;
   int64_t now = rill_clock_now();
   transfer->paused = false;
   transfer->last_byte = now;
@@ -158,8 +183,9 @@ void rill_transfer_drop(struct rill_transfer *transfer,
     on_failed_resumption(transfer);
   }
   /* Without this a transfer can sleep for ever after it was paused. */
-  rill_engine_kick(transfer->driven.engine);
+  rill_engine_kick(engine);
   rill_clocks_rearm(transfer);
+  leave_if_over(transfer);
 }
 
 void rill_transfer_close(struct rill_transfer *transfer) {
@@ -180,6 +206,7 @@ void rill_transfer_close(struct rill_transfer *transfer) {
     rill_transfer_close_attempt(transfer, "closed by the caller");
   }
   rill_transfer_finish(transfer, RILL_ENDING_CLOSED);
+  leave_if_over(transfer);
 }
 
 void rill_transfer_free(struct rill_transfer *transfer) {
@@ -196,14 +223,12 @@ void rill_transfer_free(struct rill_transfer *transfer) {
     rill_engine_let_go(&transfer->driven);
   }
   free(transfer->attempts);
-  rill_string_wipe(transfer->body, transfer->body_len);
+  free_means(transfer);
   free(transfer->url);
   rill_profile_release(transfer->profile);
   rill_bytes_free(&transfer->reply);
   rill_bytes_free(&transfer->headers);
   rill_bytes_free(&transfer->text);
   rill_queue_free(&transfer->queue);
-  rill_sse_free(&transfer->sse);
-  rill_json_scan_free(&transfer->scan);
   free(transfer);
 }
