@@ -16,6 +16,8 @@
  * glibc's free begins to tidy the whole heap, and libcurl frees it each time.
  */
 #define RECEIVE_BUFFER 61440L
+/* The longest libcurl takes on every platform, some 24 days. */
+#define CONNECT_MS 2147483647L
 /* The smallest libcurl allows; over TLS it is allocated for every request. */
 #define SEND_BUFFER 16384L
 /* TCP keepalive: first probe after 30 s of silence, then every 15 s. */
@@ -131,6 +133,8 @@ CURLcode rill_profile_apply(const struct rill_profile *profile, CURL *easy) {
   SET(CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
   SET(CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER);
   SET(CURLOPT_NOSIGNAL, 1L);
+  /* clocks.c watches the connection; libcurl's own limit would be 300 s. */
+  SET(CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
 #if LIBCURL_VERSION_NUM >= 0x075700
   /* Without it, dropping a transfer waits for a running name lookup. */
   SET(CURLOPT_QUICK_EXIT, 1L);
