@@ -115,7 +115,7 @@ static void nest(struct nesting *open, unsigned depth, bool is_object) {
 }
 
 static bool is_object_at(const struct nesting *open, unsigned depth) {
-  return (open->bits[depth / 8] >> depth % 8 & 1U) != 0;
+  return ((unsigned)open->bits[depth / 8] >> depth % 8 & 1U) != 0;
 }
 
 /* A container with all that is in it.  Without recursion: a thousand levels of
