@@ -27,15 +27,6 @@ static int64_t wait_of_value(const char *value) {
   return wait_of(block);
 }
 
-static int64_t duration_of(const char *text) {
-  check_about(text, strlen(text));
-  char *copy = check_copy(text, strlen(text));
-  struct rill_span span = {copy, strlen(text)};
-  int64_t value = rill_headers_duration(span);
-  free(copy);
-  return value;
-}
-
 static void a_header_is_found_without_case(void) {
   struct rill_span block = rill_span_of("HTTP/1.1 200 OK\r\n"
                                         "Content-Type: text/event-stream\r\n"
@@ -153,7 +144,6 @@ static void absurd_waits_are_clamped(void) {
   CHECK_INT(wait_of_value("999999999"), 999999999 * second);
   CHECK_INT(wait_of("retry-after-ms: 18446744073709551616\r\n"), longest);
   CHECK_INT(wait_of_value("Fri, 31 Dec 9999 23:59:59 GMT"), longest);
-  CHECK_INT(duration_of("99999999999999999999h99999999999m"), longest);
 }
 
 static void dates_of_all_three_forms(void) {
@@ -227,27 +217,6 @@ static void a_strange_clock_does_no_harm(void) {
   CHECK(wait_at("Wednesday, 21-Oct-15 07:28:00 GMT", INT64_MAX) >= 0);
 }
 
-static void durations(void) {
-  CHECK_INT(duration_of("6m0s"), 360 * second);
-  CHECK_INT(duration_of("1h2m3.5s"), 3723500000);
-  CHECK_INT(duration_of("12ms"), 12000);
-  CHECK_INT(duration_of("1.5"), 1500000);
-  CHECK_INT(duration_of("0"), 0);
-  CHECK_INT(duration_of("0s"), 0);
-  CHECK_INT(duration_of("2m59.56s"), 179560000);
-  CHECK_INT(duration_of("1s500ms"), 1500000);
-  CHECK_INT(duration_of("1.5h"), 5400 * second);
-}
-
-static void no_durations(void) {
-  static const char *const texts[] = {"",    "s",   "m5",   "5x",   "5 s",
-                                      "-5s", "1s1", "1s1s", "1s1m", "1ms1s",
-                                      "5S",  "1d",  "1ms ", "."};
-  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-    CHECK_INT(duration_of(texts[i]), -1);
-  }
-}
-
 static const struct check_test tests[] = {
     {"a header is found without regard to case",
      a_header_is_found_without_case},
@@ -266,8 +235,6 @@ static const struct check_test tests[] = {
     {"the calendar is exact", the_calendar_is_exact},
     {"a two-digit year is the near one", a_two_digit_year_is_the_near_one},
     {"a strange clock does no harm", a_strange_clock_does_no_harm},
-    {"durations are read", durations},
-    {"what is no duration is refused", no_durations},
     {NULL, NULL}};
 
 const struct check_suite headers_suite = {"headers", tests};

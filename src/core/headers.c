@@ -127,49 +127,6 @@ static int64_t plain_number(struct rill_span text, int64_t unit) {
   return p == end ? value : -1;
 }
 
-int64_t rill_headers_duration(struct rill_span text) {
-  /* In the order in which they may follow each other. */
-  static const struct {
-    const char *name;
-    int64_t us;
-  } units[] = {{"h", INT64_C(3600) * US_PER_S},
-               {"m", INT64_C(60) * US_PER_S},
-               {"s", US_PER_S},
-               {"ms", US_PER_MS}};
-  enum { UNITS = sizeof units / sizeof *units };
-  int64_t seconds = plain_number(text, US_PER_S);
-  if (seconds >= 0 || text.len == 0) {
-    return seconds;
-  }
-  const char *p = text.data;
-  const char *end = p + text.len;
-  int64_t sum = 0;
-  size_t next = 0;
-  while (p < end) {
-    const char *number = p;
-    if (take_decimal(&p, end, 1) < 0) {
-      return -1;
-    }
-    const char *name = p;
-    while (p < end && *p >= 'a' && *p <= 'z') {
-      p++;
-    }
-    struct rill_span unit = {name, (size_t)(p - name)};
-    while (next < UNITS && !rill_span_is(unit, units[next].name)) {
-      next++;
-    }
-    if (next == UNITS) {
-      return -1;
-    }
-    sum += take_decimal(&number, name, units[next].us);
-    if (sum > longest_us) {
-      sum = longest_us;
-    }
-    next++;
-  }
-  return sum;
-}
-
 /* A cursor over a date: each take_ returns a sign of failure once anything did
  * not fit, so a whole form can be read first and judged once. */
 struct cursor {

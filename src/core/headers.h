@@ -25,9 +25,4 @@ int64_t rill_headers_retry_after(struct rill_span block, int64_t now_s);
  * x-generation-id, cf-ray, in this order; empty if there is none. */
 struct rill_span rill_headers_request_id(struct rill_span block);
 
-/* A duration in the form of x-ratelimit-reset-*: "6m0s", "1h2m3.5s", "12ms", or
- * plain seconds "1.5".  Microseconds (at most 10^15), or -1 if it has no such
- * form. */
-int64_t rill_headers_duration(struct rill_span text);
-
 #endif
