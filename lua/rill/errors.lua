@@ -364,11 +364,6 @@ function errors.from_failure(failure, context)
   return errors.new(fields, context.secrets)
 end
 
-local function is_retryable_code(code)
-  local status = tonumber(code)
-  return status ~= nil and (status == 408 or status == 409 or status == 429 or status >= 500)
-end
-
 --- Makes the public error of an error event that came inside the stream.
 ---@param said table from `errors.read`: { message?, code?, type? }
 ---@param context table { secrets?, attempts?, partial?, request_id? }
@@ -376,7 +371,8 @@ end
 function errors.from_event(said, context)
   return errors.new({
     kind = "api", message = said.message or "an error event without a message",
-    code = said.code, type = said.type, retryable = is_retryable_code(said.code),
+    code = said.code, type = said.type,
+    retryable = require("rill.core").is_transient(said.code, said.type),
     attempts = context.attempts, partial = context.partial, request_id = context.request_id,
     phase = "stream",
   }, context.secrets)

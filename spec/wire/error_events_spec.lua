@@ -104,6 +104,20 @@ describe("an error event", function()
     assert.are.equal("x", seen.err.partial.text)
   end)
 
+  it("says after output, too, whether asking again may help", function()
+    for said, expected in pairs({
+      ['{"message":"a","type":"server_error"}'] = true,
+      ['{"message":"a","code":503}'] = true,
+      ['{"message":"a","code":400}'] = false,
+      ['{"message":"a","type":"invalid_request_error"}'] = false,
+      ['{"message":"a","code":"insufficient_quota"}'] = false,
+    }) do
+      local seen = ask.play(sse.role() .. sse.chunk("x") .. sse.event('{"error":' .. said .. "}"))
+      assert.are.equal("api", seen.err.kind, said)
+      assert.are.equal(expected, seen.err.retryable, said)
+    end
+  end)
+
   it("reaches text() and result() like next()", function()
     local bytes = sse.role() .. sse.chunk("Hel") .. sse.error("broke", "server_error", 500)
     local stream = ask.chat({ bytes })

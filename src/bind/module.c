@@ -3,12 +3,32 @@
  * luaopen_rill_core: the list of what C gives to lua/rill.  Includes lua.h.
  */
 #include "bind.h"
+#include "core/retry.h"
 
 __attribute__((visibility("default"))) int luaopen_rill_core(lua_State *L);
+
+static struct rill_span optional_span(lua_State *L, int arg) {
+  struct rill_span span = {NULL, 0};
+  span.data = luaL_optlstring(L, arg, NULL, &span.len);
+  if (span.data == NULL) {
+    span.len = 0;
+  }
+  return span;
+}
+
+/* is_transient(code, type): whether an error event that says so is worth
+ * another attempt; the rule by which transfers retry. */
+static int is_transient(lua_State *L) {
+  enum rill_retry_class class =
+      rill_retry_class_of_event(optional_span(L, 1), optional_span(L, 2));
+  lua_pushboolean(L, class == RILL_RETRY_TRANSIENT);
+  return 1;
+}
 
 int luaopen_rill_core(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"engine", rill_bind_engine_get},
+      {"is_transient", is_transient},
       {"profile", rill_bind_profile_new},
       {"sse_parser", rill_bind_sse_new},
       {NULL, NULL},
