@@ -131,7 +131,7 @@ function Stream:text()
   check_iterator("text")
   set_keeping(self, false)
   local transfer = self.transfer
-  local texts = transfer.hold and transfer:texts(slow_text, self)
+  local texts = transfer:texts(slow_text, self)
   if texts then
     self.has_iterator = true
     transfer:hold(self.queue ~= false)

@@ -21,6 +21,9 @@ int rill_bind_transfer_open(lua_State *L, struct rill_engine *engine);
 /* The profile at arg. */
 struct rill_profile *rill_bind_profile_check(lua_State *L, int arg);
 
+/* Raises the error of memory that ran out, unless all is well. */
+void rill_bind_check_memory(lua_State *L, enum rill_status status);
+
 /* Seconds as Lua has them to microseconds: huge ones are RILL_NEVER. */
 int64_t rill_bind_duration(lua_Number seconds);
 

@@ -19,7 +19,7 @@ static int wrong(lua_State *L, const char *field, const char *expected) {
                     expected, luaL_typename(L, -1));
 }
 
-static void no_memory(lua_State *L, enum rill_status status) {
+void rill_bind_check_memory(lua_State *L, enum rill_status status) {
   if (status != RILL_OK) {
     luaL_error(L, "not enough memory");
   }
@@ -38,7 +38,7 @@ static void string_field(lua_State *L, int spec, const char *field,
     if (strlen(text) != size) {
       luaL_error(L, "profile field '%s' contains a NUL byte", field);
     }
-    no_memory(L, rill_string_set(into, text, size));
+    rill_bind_check_memory(L, rill_string_set(into, text, size));
   }
   lua_pop(L, 1);
 }
@@ -90,7 +90,7 @@ static void read_headers(lua_State *L, int spec, struct rill_profile *profile) {
                    (int)i);
       }
     }
-    no_memory(L, rill_profile_add_header(profile, line));
+    rill_bind_check_memory(L, rill_profile_add_header(profile, line));
     lua_pop(L, 1);
   }
   lua_pop(L, 1);
@@ -147,7 +147,7 @@ int rill_bind_profile_new(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   struct rill_object *object = rill_object_new(L, &profile_class);
   struct rill_profile *profile;
-  no_memory(L, rill_profile_new(&profile));
+  rill_bind_check_memory(L, rill_profile_new(&profile));
   object->self = profile;
   read_headers(L, 1, profile);
   read_numbers(L, 1, profile);

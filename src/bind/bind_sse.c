@@ -66,9 +66,7 @@ static int parser_feed(lua_State *L) {
   if (parser->ended) {
     return luaL_error(L, "fed after finish; call reset for a new stream");
   }
-  if (rill_bytes_append(&parser->waiting, bytes, len) != RILL_OK) {
-    return luaL_error(L, "not enough memory");
-  }
+  rill_bind_check_memory(L, rill_bytes_append(&parser->waiting, bytes, len));
   lua_settop(L, 1);
   return 1;
 }

@@ -18,12 +18,6 @@ static struct rill_transfer *check(lua_State *L) {
   return transfer;
 }
 
-static void no_memory(lua_State *L, enum rill_status status) {
-  if (status != RILL_OK) {
-    luaL_error(L, "not enough memory");
-  }
-}
-
 int rill_bind_transfer_open(lua_State *L, struct rill_engine *engine) {
   struct rill_profile *profile = rill_bind_profile_check(L, 2);
   size_t url_len;
@@ -34,20 +28,20 @@ int rill_bind_transfer_open(lua_State *L, struct rill_engine *engine) {
   luaL_argcheck(L, strlen(url) == url_len, 3, "a NUL byte in the URL");
   struct rill_object *object = rill_object_new(L, &transfer_class);
   struct rill_transfer *transfer;
-  no_memory(L, rill_transfer_new(&transfer, profile));
+  rill_bind_check_memory(L, rill_transfer_new(&transfer, profile));
   object->self = transfer;
-  no_memory(L, rill_string_set(&transfer->url, url, url_len));
+  rill_bind_check_memory(L, rill_string_set(&transfer->url, url, url_len));
   if (body != NULL) {
-    no_memory(L, rill_string_set(&transfer->body, body, body_len));
+    rill_bind_check_memory(L, rill_string_set(&transfer->body, body, body_len));
     transfer->body_len = body_len;
   }
-  no_memory(L, rill_transfer_start(transfer, engine));
+  rill_bind_check_memory(L, rill_transfer_start(transfer, engine));
   return 1;
 }
 
 static void add_to_reply(lua_State *L, struct rill_transfer *transfer,
                          const char *text, size_t len) {
-  no_memory(L, rill_bytes_append(&transfer->reply, text, len));
+  rill_bind_check_memory(L, rill_bytes_append(&transfer->reply, text, len));
 }
 
 /* Takes the next item and pushes its text if it is a plain one. */
@@ -97,8 +91,8 @@ static int texts_next(lua_State *L) {
 
 /* texts(slow, argument): a function that returns the next plain text, or what
  * slow(argument, is_pending) returns where there is none; pending: nothing at
- * all has arrived.  Nil where Lua code called from C
- * cannot yield (5.1 and LuaJIT). */
+ * all has arrived.  Nil where Lua code called from C cannot yield (5.1 and
+ * LuaJIT). */
 static int transfer_texts(lua_State *L) {
   check(L);
 #ifdef RILL_HAS_CALLK

@@ -3,7 +3,7 @@
  * Headers are kept as text, an event stream goes through the SSE parser and the
  * JSON scan into the queue, any other body is collected.  A callback that finds
  * something fatal notes the failure and stops the transfer by its result; what
- * follows from that is decided in transfer.c.  Includes curl.h and core.
+ * follows from that is decided in verdict.c.  Includes curl.h and core.
  */
 #include "receive.h"
 
@@ -35,14 +35,9 @@ void rill_receive_reset(struct rill_transfer *transfer) {
   transfer->finish_reason[0] = '\0';
 }
 
-static void note_no_memory(struct rill_transfer *transfer) {
-  rill_transfer_note_failure(transfer, "memory", "body", false,
-                             "out of memory");
-}
-
 static bool push(struct rill_transfer *transfer, const struct rill_item *item) {
   if (rill_queue_push(&transfer->queue, item) != RILL_OK) {
-    note_no_memory(transfer);
+    rill_transfer_note_no_memory(transfer, "body");
     return false;
   }
   rill_transfer_mark_ready(transfer);
@@ -84,7 +79,7 @@ static bool on_error_event(struct rill_transfer *transfer,
   size_t room = transfer->text.max;
   if (rill_bytes_append(&transfer->text, data.data,
                         data.len < room ? data.len : room) != RILL_OK) {
-    note_no_memory(transfer);
+    rill_transfer_note_no_memory(transfer, "body");
     return false;
   }
   rill_transfer_note_failure(
@@ -177,7 +172,7 @@ static bool note_parser_failure(struct rill_transfer *transfer,
                                "an event longer than %zu bytes (limits.event)",
                                transfer->profile->limits.event);
   } else {
-    note_no_memory(transfer);
+    rill_transfer_note_no_memory(transfer, "body");
   }
   return false;
 }
@@ -213,7 +208,7 @@ static bool on_text(struct rill_transfer *transfer, const char *data,
     return false;
   }
   if (status != RILL_OK) {
-    note_no_memory(transfer);
+    rill_transfer_note_no_memory(transfer, "body");
   }
   return status == RILL_OK;
 }
@@ -291,7 +286,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *arg) {
     return 0;
   }
   if (status != RILL_OK) {
-    note_no_memory(transfer);
+    rill_transfer_note_no_memory(transfer, "body");
     return 0;
   }
   bool last = len <= 2 && (line[0] == '\r' || line[0] == '\n');

@@ -64,11 +64,6 @@ static enum rill_status take_over(struct rill_transfer *transfer,
   return status;
 }
 
-static void note_no_memory(struct rill_transfer *transfer) {
-  rill_transfer_note_failure(transfer, "memory", "headers", false,
-                             "out of memory");
-}
-
 bool rill_redirect_follow(struct rill_transfer *transfer, const char *to) {
   struct rill_span location =
       rill_headers_get(rill_bytes_span(&transfer->headers), "location");
@@ -77,7 +72,8 @@ bool rill_redirect_follow(struct rill_transfer *transfer, const char *to) {
   size_t shown = to != NULL ? strcspn(to, "?#") : 0;
   int length = (int)(shown < 120 ? shown : 120);
   if (to == NULL && location.len > 0) {
-    note_no_memory(transfer); /* libcurl could not make a URL of it */
+    rill_transfer_note_no_memory(
+        transfer, "headers"); /* libcurl could not make a URL of it */
     return false;
   }
   if (to == NULL || !repeats) {
@@ -95,7 +91,7 @@ bool rill_redirect_follow(struct rill_transfer *transfer, const char *to) {
   }
   enum rill_status status = take_over(transfer, to);
   if (status == RILL_NO_MEMORY) {
-    note_no_memory(transfer);
+    rill_transfer_note_no_memory(transfer, "headers");
     return false;
   }
   if (status != RILL_OK) {

@@ -39,6 +39,11 @@ void rill_transfer_note_failure(struct rill_transfer *transfer,
   failure->status = transfer->status;
 }
 
+void rill_transfer_note_no_memory(struct rill_transfer *transfer,
+                                  const char *phase) {
+  rill_transfer_note_failure(transfer, "memory", phase, false, "out of memory");
+}
+
 void rill_transfer_mark_ready(struct rill_transfer *transfer) {
   if (!transfer->detached) {
     rill_engine_mark_ready(&transfer->driven);

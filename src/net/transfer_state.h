@@ -121,6 +121,10 @@ void rill_transfer_note_failure(struct rill_transfer *transfer,
                                 bool retryable, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
+/* The failure of memory that ran out, noted in the given phase. */
+void rill_transfer_note_no_memory(struct rill_transfer *transfer,
+                                  const char *phase);
+
 /* One more attempt begins now; false without memory. */
 bool rill_transfer_add_attempt(struct rill_transfer *transfer);
 
