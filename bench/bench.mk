@@ -12,7 +12,7 @@ BENCH =
 BENCH_CFLAGS = -std=c11 -O2 -g -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
   -Wmissing-prototypes $(if $(CI),-Werror) -Isrc
 BENCH_WRAP = -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
-BENCH_PROGRAMS := $(addprefix $(BENCH_BUILD)/,server floor meter framing scan clock.so)
+BENCH_PROGRAMS := $(addprefix $(BENCH_BUILD)/,server floor ws_floor meter framing scan clock.so)
 
 .PHONY: bench bench-resty bench-hosts bench-instructions bench-programs
 
@@ -36,25 +36,31 @@ bench-programs: $(BENCH_PROGRAMS)
 
 BENCH_STREAMS := bench/chunks.c bench/chunks.h bench/formats.c bench/formats.h
 
-$(BENCH_BUILD)/server: bench/server.c $(BENCH_STREAMS)
+$(BENCH_BUILD)/server: bench/server.c bench/reply.c bench/reply.h bench/frames.c bench/frames.h \
+  bench/texts.c bench/texts.h $(BENCH_STREAMS) $(CORE_OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^)
+	$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c %.o,$^) -lwslay -lz
 
 $(BENCH_BUILD)/meter: bench/meter.c
 	@mkdir -p $(@D)
 	$(CC) $(BENCH_CFLAGS) -o $@ $<
 
-$(BENCH_BUILD)/floor: bench/floor.c
+$(BENCH_BUILD)/floor: bench/floor.c bench/texts.c bench/texts.h
 	@mkdir -p $(@D)
-	$(CC) $(BENCH_CFLAGS) $(CURL_CFLAGS) -o $@ $< $(CURL_LIBS)
+	$(CC) $(BENCH_CFLAGS) $(CURL_CFLAGS) -o $@ $(filter %.c,$^) $(CURL_LIBS)
 
-$(BENCH_BUILD)/framing: bench/framing.c bench/chunks.c bench/chunks.h $(CORE_OBJECTS)
+$(BENCH_BUILD)/ws_floor: bench/ws_floor.c bench/texts.c bench/texts.h
 	@mkdir -p $(@D)
-	$(CC) $(BENCH_CFLAGS) $(BENCH_WRAP) -o $@ bench/framing.c bench/chunks.c $(CORE_OBJECTS) -lwslay
+	$(CC) $(BENCH_CFLAGS) $(CURL_CFLAGS) -o $@ $(filter %.c,$^) $(CURL_LIBS) -lwslay
+
+$(BENCH_BUILD)/framing: bench/framing.c bench/frames.c bench/frames.h bench/chunks.c bench/chunks.h \
+  $(CORE_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) $(BENCH_WRAP) -o $@ $(filter %.c %.o,$^) -lwslay -lz
 
 $(BENCH_BUILD)/scan: bench/scan.c $(BENCH_STREAMS) $(CORE_OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c %.o,$^) -lwslay
+	$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c %.o,$^) -lwslay -lz
 
 $(BENCH_BUILD)/clock.so: bench/clock.c
 	@mkdir -p $(@D)

@@ -2,14 +2,16 @@
 --
 -- What the clients in Lua share: arguments, counting, the report line.
 --
---   CLIENT [--idle SECONDS] [--streams N] [--requests K] [--provider NAME] [--events TYPE] URL
+--   CLIENT [--idle SECONDS] [--streams N] [--requests K] [--provider NAME] [--events TYPE]
+--     [--echo N] [--window W] URL
 --
 -- --idle lets the streams be for so long and reports then; --events reads events instead of texts
--- and counts those of one type.  The report is one line of JSON: deltas,
+-- and counts those of one type; --echo, over WebSocket, sends so many messages and gets each back,
+-- W of them on their way at once (default 1).  The report is one line of JSON: deltas,
 -- text_bytes, first_ns (when the first text was at hand), rss_kib, and for paced streams the
 -- latencies.
 
-local common = { streams = 1, requests = 1 } -- and idle, provider, events, url
+local common = { streams = 1, requests = 1, window = 1 } -- and idle, provider, events, echo, url
 
 -- bench/clock.c; it is built for one Lua, and whoever starts another leaves it out.
 local clock_path = os.getenv("BENCH_CLOCK")
@@ -20,7 +22,10 @@ if clock_path then
   now_ns = assert(package.loadlib(clock_path, "luaopen_clock"))()
 end
 
-local numbers = { ["--streams"] = "streams", ["--requests"] = "requests", ["--idle"] = "idle" }
+local numbers = {
+  ["--streams"] = "streams", ["--requests"] = "requests", ["--idle"] = "idle",
+  ["--echo"] = "echo", ["--window"] = "window",
+}
 local words = { ["--provider"] = "provider", ["--events"] = "events" }
 local at = 1
 while arg[at] do
@@ -65,6 +70,31 @@ else
     deltas = deltas + 1
     text_bytes = text_bytes + #text
   end
+end
+
+--- Counts the text of a decoded chunk, if it has one.
+function common.take_chunk(chunk)
+  local choice = chunk.choices[1]
+  local content = choice and choice.delta.content
+  if content and content ~= "" then
+    common.text(content)
+  end
+end
+
+--- What is asked over WebSocket where the client makes no request of its own.
+common.question = '{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true}'
+
+local filler = ("x"):rep(292)
+
+--- Message number i of an echo, from 0: its number and what makes it 300 bytes.
+function common.message(i)
+  return ("%08d"):format(i) .. filler
+end
+
+--- Counts message number i that came back, and looks whether it is that.
+function common.take_echo(message, i)
+  assert(tonumber(message:sub(1, 8)) == i, "another message came back")
+  common.text(message)
 end
 
 local function resident_kib()

@@ -6,18 +6,16 @@
  * speak of, and it believes what it reads.
  *
  *   floor [--idle SECONDS] [--streams N] [--requests K] URL
- *
- * Arguments and report line are those of common.lua.
  */
 #define _GNU_SOURCE
 #include <curl/curl.h>
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
+
+#include "texts.h"
 
 struct reader {
   int left; /* requests to make after this one */
@@ -27,117 +25,18 @@ struct reader {
   size_t text_at; /* where in its line the last text began */
 };
 
-static const char *url;
-static int streams = 1, requests = 1, idle_seconds;
-static bool is_paced;
-static uint64_t deltas, text_bytes, first_ns;
-static uint32_t *latencies;
-static size_t latency_count, latency_cap;
+static struct arguments given;
 
 static CURLM *multi;
 static int ep, running, failures;
 static long timer_ms = -1;
 
-static uint64_t now_ns(void) {
-  struct timespec ts;
-  clock_gettime(CLOCK_MONOTONIC, &ts);
-  return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-static void die(const char *what) {
-  perror(what);
-  exit(1);
-}
-
-static void *grown(void *old, size_t bytes) {
-  void *new = realloc(old, bytes);
-  if (!new) {
-    die("realloc");
-  }
-  return new;
-}
-
-/* -- the scan -- */
-
-/* The first second, in which the streams are opened, does not count. */
-static void note_latency(const char *text) {
-  uint64_t stamp = 0;
-  for (int i = 1; i < 20; i++) {
-    stamp = stamp * 10 + (uint64_t)(text[i] - '0');
-  }
-  if (stamp < first_ns + 1000000000u) {
-    return;
-  }
-  if (latency_count == latency_cap) {
-    latency_cap = latency_cap * 2 + 1024;
-    latencies = grown(latencies, latency_cap * sizeof *latencies);
-  }
-  latencies[latency_count++] = (uint32_t)(now_ns() - stamp);
-}
-
-/* The length that JSON text has once decoded. */
-static size_t decoded_len(const char *json, const char *end) {
-  size_t len = 0;
-  while (json < end) {
-    if (*json != '\\') {
-      json++;
-      len++;
-    } else if (json[1] != 'u') {
-      json += 2;
-      len++;
-    } else {
-      char digits[5] = {json[2], json[3], json[4], json[5], 0};
-      unsigned long code = strtoul(digits, NULL, 16);
-      /* Each half of a surrogate pair stands for two bytes of four. */
-      bool is_half = code >= 0xd800 && code < 0xe000;
-      len += code < 0x80 ? 1 : code < 0x800 || is_half ? 2 : 3;
-      json += 6;
-    }
-  }
-  return len;
-}
-
-static const char key[] = "\"delta\":{\"content\":\"";
-#define KEY_LEN (sizeof key - 1)
-
-static void take_line(struct reader *reader, const char *line,
-                      const char *end) {
-  size_t len = (size_t)(end - line);
-  if (len < 2 * KEY_LEN) {
-    return;
-  }
-  const char *text = line + reader->text_at;
-  if (reader->text_at < KEY_LEN || reader->text_at >= len ||
-      memcmp(text - KEY_LEN, key, KEY_LEN) != 0) {
-    const char *found = memmem(line, len, key, KEY_LEN);
-    if (!found) {
-      return;
-    }
-    text = found + KEY_LEN;
-    reader->text_at = (size_t)(text - line);
-  }
-  const char *stop = text;
-  bool has_escapes = false;
-  while (stop < end && *stop != '"') {
-    has_escapes = has_escapes || *stop == '\\';
-    stop += *stop == '\\' ? 2 : 1;
-  }
-  if (stop >= end || stop == text) {
-    return;
-  }
-  if (deltas++ == 0) {
-    first_ns = now_ns();
-  }
-  text_bytes += has_escapes ? decoded_len(text, stop) : (size_t)(stop - text);
-  if (is_paced && *text == '@') {
-    note_latency(text);
-  }
-}
+/* -- lines -- */
 
 static void keep(struct reader *reader, const char *bytes, size_t len) {
   if (reader->rest_len + len > reader->rest_cap) {
     reader->rest_cap = (reader->rest_len + len) * 2;
-    reader->rest = grown(reader->rest, reader->rest_cap);
+    reader->rest = texts_grown(reader->rest, reader->rest_cap);
   }
   memcpy(reader->rest + reader->rest_len, bytes, len);
   reader->rest_len += len;
@@ -149,10 +48,10 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user) {
   while (at < end && (newline = memchr(at, '\n', (size_t)(end - at)))) {
     if (reader->rest_len > 0) {
       keep(reader, at, (size_t)(newline - at));
-      take_line(reader, reader->rest, reader->rest + reader->rest_len);
+      texts_take(&reader->text_at, reader->rest, reader->rest_len);
       reader->rest_len = 0;
     } else {
-      take_line(reader, at, newline);
+      texts_take(&reader->text_at, at, (size_t)(newline - at));
     }
     at = newline + 1;
   }
@@ -190,8 +89,8 @@ static int on_timer(CURLM *handle, long milliseconds, void *user) {
 static void start(struct reader *reader) {
   CURL *easy = curl_easy_init();
   const char *ca = getenv("BENCH_CACERT");
-  reader->left = requests - 1;
-  curl_easy_setopt(easy, CURLOPT_URL, url);
+  reader->left = given.requests - 1;
+  curl_easy_setopt(easy, CURLOPT_URL, given.url);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, reader);
   curl_easy_setopt(easy, CURLOPT_PRIVATE, reader);
@@ -233,7 +132,7 @@ static int select_bits(uint32_t events) {
 static void run(uint64_t until) {
   struct epoll_event events[64];
   curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running);
-  while (running && (until == 0 || now_ns() < until)) {
+  while (running && (until == 0 || texts_now_ns() < until)) {
     long wait = timer_ms < 0 || timer_ms > 500 ? 500 : timer_ms;
     int n = epoll_wait(ep, events, 64, (int)wait);
     if (n == 0) {
@@ -248,78 +147,21 @@ static void run(uint64_t until) {
   }
 }
 
-/* -- the report -- */
-
-static long resident_kib(void) {
-  FILE *file = fopen("/proc/self/status", "r");
-  char line[256];
-  long kib = 0;
-  while (file && fgets(line, sizeof line, file)) {
-    if (strncmp(line, "VmRSS:", 6) == 0) {
-      kib = strtol(line + 6, NULL, 10);
-    }
-  }
-  if (file) {
-    fclose(file);
-  }
-  return kib;
-}
-
-static int compare(const void *a, const void *b) {
-  uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-  return (x > y) - (x < y);
-}
-
-static double latency_us(double part) {
-  return latencies[(size_t)((double)(latency_count - 1) * part)] / 1e3;
-}
-
-static void report(void) {
-  printf("{\"deltas\":%" PRIu64 ",\"text_bytes\":%" PRIu64
-         ",\"first_ns\":%" PRIu64 ",\"rss_kib\":%ld",
-         deltas, text_bytes, first_ns, resident_kib());
-  if (latency_count > 0) {
-    qsort(latencies, latency_count, sizeof *latencies, compare);
-    printf(",\"p50_us\":%.1f,\"p99_us\":%.1f", latency_us(.5), latency_us(.99));
-  }
-  printf("}\n");
-}
-
-static void read_arguments(int argc, char **argv) {
-  for (int i = 1; i < argc; i++) {
-    int *number = !strcmp(argv[i], "--streams")    ? &streams
-                  : !strcmp(argv[i], "--requests") ? &requests
-                  : !strcmp(argv[i], "--idle")     ? &idle_seconds
-                                                   : NULL;
-    if (number && i + 1 < argc) {
-      *number = atoi(argv[++i]);
-    } else {
-      url = argv[i];
-    }
-  }
-  if (!url || streams < 1 || requests < 1) {
-    fprintf(stderr,
-            "usage: floor [--idle SECONDS] [--streams N] [--requests K] URL\n");
-    exit(2);
-  }
-  is_paced = strstr(url, "/paced/") != NULL;
-}
-
 int main(int argc, char **argv) {
-  read_arguments(argc, argv);
+  given = texts_arguments(argc, argv);
   curl_global_init(CURL_GLOBAL_DEFAULT);
   ep = epoll_create1(EPOLL_CLOEXEC);
   multi = curl_multi_init();
   curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
   curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
-  struct reader *readers = calloc((size_t)streams, sizeof *readers);
+  struct reader *readers = calloc((size_t)given.streams, sizeof *readers);
   if (!readers) {
-    die("calloc");
+    texts_die("calloc");
   }
-  for (int i = 0; i < streams; i++) {
+  for (int i = 0; i < given.streams; i++) {
     start(&readers[i]);
   }
-  run(idle_seconds ? now_ns() + (uint64_t)idle_seconds * 1000000000u : 0);
-  report();
+  run(given.idle ? texts_now_ns() + (uint64_t)given.idle * 1000000000u : 0);
+  texts_report();
   return failures > 0;
 }

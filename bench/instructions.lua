@@ -45,9 +45,9 @@ local function measure(url, stream, deltas)
 end
 
 -- The first loads what it needs.  The slope between the two lengths is what counts.  Each is read
--- thrice: what arrives before `text` is called is kept as if events were wanted, and how much that
--- is, is chance.
-local LENGTHS = { 100, 500, 500, 500, 3000, 3000, 3000 }
+-- five times: what arrives before `text` is called is kept as if events were wanted, and how much
+-- that is, is chance.
+local LENGTHS = { 100, 500, 500, 500, 500, 500, 8000, 8000, 8000, 8000, 8000 }
 
 for i = 2, #arg do
   for _, deltas in ipairs(LENGTHS) do

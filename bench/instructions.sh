@@ -4,14 +4,14 @@
 # Instructions in user space that rill needs for one delta, counted by callgrind: exact, whatever
 # else the machine does, so that continuous integration can hold them.  The slope between 1000 and
 # 11000 deltas leaves the start of the process out.  Fails above the limits: those of the stream of
-# chat completions, and for each wire format 1.5 times what chat completions cost when made alike.
+# chat completions, the same over WebSocket, and for each wire format 1.5 times what chat completions cost when made alike.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 BUILD=${BUILD:-build/bench}
 lua=${BENCH_LUA:-lua5.4}
 rill=${RILL_BUILD:-build/5.4}
 
-limits=(length 2000 chunked 2800)
+limits=(length 2000 chunked 2800 ws 3700)
 
 # With --all it also tells of what has no limit, or is the same in chunks.
 formats=(openai:openai responses:responses anthropic:anthropic gemini:gemini ollama:ollama)
@@ -36,9 +36,11 @@ coproc SERVER { exec "$BUILD/server"; }
 read -r _ port <&"${SERVER[0]}" || exit 1
 
 count() { # kind deltas: prints the instructions of the whole process
+  local client=client.lua url=http://127.0.0.1:$port/$1
+  [ "$1" != ws ] || client=ws_client.lua url=ws://127.0.0.1:$port/length
   LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH="$rill/?.so;;" \
-    timeout 60 valgrind --tool=callgrind --callgrind-out-file=/dev/null "$lua" bench/client.lua \
-    "http://127.0.0.1:$port/$1/$2/v1/chat/completions" >"$log" 2>&1
+    timeout 60 valgrind --tool=callgrind --callgrind-out-file=/dev/null "$lua" "bench/$client" \
+    "$url/$2/v1/chat/completions" >"$log" 2>&1
   grep -q "\"deltas\":$2," "$log" || return 1
   sed -n 's/.*Collected *: *\([0-9]*\).*/\1/p' "$log"
 }
@@ -61,17 +63,17 @@ for ((i = 0; i < ${#limits[@]}; i += 2)); do
   fi
 done
 
-# The smallest count of three readings; every reading is one count, and what goes before it one.
+# The smallest count of five readings; every reading is one count, and what goes before it one.
 smallest_of() { # number of the first
   local i
-  for i in "$1" $(($1 + 1)) $(($1 + 2)); do
+  for ((i = $1; i < $1 + 5; i++)); do
     sed -n 's/^totals: //p' "$folder/counts.$((2 * i + 2))"
   done | sort -n | head -n 1
 }
 
 each_of() { # number of the stream: prints the instructions a delta
-  local first=$((7 * $1)) # LENGTHS of instructions.lua
-  echo $((($(smallest_of $((first + 4))) - $(smallest_of $((first + 1)))) / 2500))
+  local first=$((11 * $1)) # LENGTHS of instructions.lua
+  echo $((($(smallest_of $((first + 6))) - $(smallest_of $((first + 1)))) / 7500))
 }
 
 compare() { # number of the stream, what it is divided by

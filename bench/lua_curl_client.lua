@@ -11,13 +11,8 @@ local decode = require("cjson").decode
 local find, sub = string.find, string.sub
 
 local function take(payload)
-  if payload == "[DONE]" then
-    return
-  end
-  local choice = decode(payload).choices[1]
-  local content = choice and choice.delta.content
-  if content and content ~= "" then
-    common.text(content)
+  if payload ~= "[DONE]" then
+    common.take_chunk(decode(payload))
   end
 end
 

@@ -4,17 +4,16 @@
 -- repeats, medians; CPU is that of the client's whole process.  Ends with 1 if a client counted
 -- wrong, never because of a time.
 
-local http = require("socket.http")
-
 local here = arg[0]:match("^(.*/)") or "./"
-local report = dofile(here .. "report.lua")
+local measuring = dofile(here .. "measure.lua")
+local report = measuring.report
+local websocket = dofile(here .. "ws.lua")(measuring)
+
+local run, check, measure = measuring.run, measuring.check, measuring.measure
+local text_bytes_of, stat, wrong = measuring.text_bytes_of, measuring.stat, measuring.wrong
+local LUA, BUILD, SERVER, TAIL = measuring.LUA, measuring.BUILD, measuring.HTTP, measuring.TAIL
 
 local env = os.getenv
-local BUILD, RILL_BUILD = env("BUILD"), env("RILL_BUILD")
-local LUA = env("BENCH_LUA") or "lua"
-local SERVER = "http://127.0.0.1:" .. (env("BENCH_PORT") or "")
-local TLS = env("BENCH_TLS_PORT") ~= "" and "https://127.0.0.1:" .. (env("BENCH_TLS_PORT") or "")
-local TAIL = "/v1/chat/completions"
 
 local SMALL, LARGE = 1000, 300000 -- deltas; the slope between them leaves the start out
 local REPLIES = 2000
@@ -24,110 +23,6 @@ usage: make bench BENCH="[--only NAME[,NAME...]] [--repeats R]"
 
   --repeats R   default 3
   --only NAMES  of: ]=]
-
----------------------------------------------------------------------------------------------------
--- Clients
-
-local RILL = ("LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='%s/?.so;;' BENCH_CLOCK=%s/clock.so")
-  :format(RILL_BUILD, BUILD)
-
-local clients = {
-  rill = { command = LUA .. " " .. here .. "client.lua", environment = RILL },
-  floor = { command = BUILD .. "/floor" },
-  ["Lua-cURL + cjson"] = nil, -- these two if they are installed
-  ["openai on Node"] = nil,
-}
-
-local function succeeds(command)
-  local result = os.execute(command .. " >/dev/null 2>&1")
-  return result == true or result == 0
-end
-
-local function find_others()
-  for _, lua in ipairs({ LUA, "lua5.1", "luajit" }) do
-    if succeeds(lua .. " -e 'require(\"curl\").easy_init() require(\"cjson\")'") then
-      clients["Lua-cURL + cjson"] = { command = lua .. " " .. here .. "lua_curl_client.lua" }
-      report.note("Lua-cURL + cjson runs on ", lua)
-      break
-    end
-  end
-  if succeeds("node -e 'require(\"openai\")'") then
-    clients["openai on Node"] = { command = "node " .. here .. "node_openai.mjs" }
-  end
-  for _, name in ipairs({ "Lua-cURL + cjson", "openai on Node" }) do
-    if not clients[name] then
-      report.note(name, " is not installed here and left out")
-    end
-  end
-end
-
-local wrongs = 0
-
-local function wrong(...)
-  wrongs = wrongs + 1
-  report.note("WRONG: ", ...)
-end
-
---- Runs a client once: the numbers of its report line and of the meter's.
-local function run(name, url, flags, seconds)
-  local client = clients[name]
-  local certificate = url:find("^https") and ("BENCH_CACERT=%s NODE_EXTRA_CA_CERTS=%s")
-    :format(env("BENCH_CERTIFICATE"), env("BENCH_CERTIFICATE")) or ""
-  local pipe = io.popen(("%s %s %s/meter %d %s %s %s </dev/null"):format(client.environment or "",
-    certificate, BUILD, seconds or 120, client.command, flags or "", url))
-  -- What a client that failed did not report is not a number, and counted nowhere.
-  local facts = setmetatable({}, { __index = function() return 0 / 0 end })
-  for key, value in pipe:read("*a"):gmatch('"([%w_]+)":(%-?[%d.e+]+)') do
-    facts[key] = tonumber(value)
-  end
-  pipe:close()
-  facts.cpu_us = facts.user_us + facts.system_us
-  if facts.status ~= 0 then
-    facts.cpu_us = 0 / 0
-    wrong(name, " ended with ", tostring(facts.status), " at ", url)
-  end
-  return facts
-end
-
-local function check(facts, name, url, deltas, text_bytes)
-  if facts.deltas ~= deltas or facts.text_bytes ~= text_bytes then
-    wrong(("%s counted %s deltas of %s bytes instead of %d of %d at %s"):format(name,
-      tostring(facts.deltas), tostring(facts.text_bytes), deltas, text_bytes, url))
-  end
-end
-
-local function fetch(path)
-  return (assert(http.request(SERVER .. path)))
-end
-
-local expected = {} -- bytes of text by number of deltas
-local function text_bytes_of(deltas)
-  expected[deltas] = expected[deltas] or tonumber(fetch("/expected/" .. deltas))
-  return expected[deltas]
-end
-
-local function stat(name)
-  return tonumber(fetch("/stats"):match(name .. " (%d+)"))
-end
-
-local repeats = 3
-
---- Measures every client in turn, so many times; skips those that are not installed.
-local function measure(names, once)
-  local rows, by_name = {}, {}
-  for _, name in ipairs(names) do
-    if clients[name] then
-      by_name[name] = {}
-      rows[#rows + 1] = { name, by_name[name] }
-    end
-  end
-  for _ = 1, repeats do
-    for _, row in ipairs(rows) do
-      table.insert(row[2], once(row[1]))
-    end
-  end
-  return rows, by_name
-end
 
 ---------------------------------------------------------------------------------------------------
 -- Scenarios
@@ -200,11 +95,11 @@ local function paced(streams, rate, seconds)
 end
 
 local function count_calls(name, deltas)
-  local client = clients[name]
+  local environment, command = measuring.command(name, SERVER)
   local log = env("BENCH_TMP") .. "/strace"
   local url = ("%s/paced/%d/100%s"):format(SERVER, deltas, TAIL)
-  local is_good = succeeds(("%s strace -f -qq -e signal=none -o %s %s %s"):format(
-    client.environment or "", log, client.command, url))
+  local is_good = measuring.succeeds(("%s strace -f -qq -e signal=none -o %s %s %s"):format(
+    environment, log, command, url))
   local calls = 0
   for line in is_good and io.lines(log) or function() end do
     calls = calls + (line:find("resumed>", 1, true) and 0 or 1)
@@ -213,7 +108,7 @@ local function count_calls(name, deltas)
 end
 
 local function syscalls()
-  if not succeeds("strace -qq -o /dev/null true") then
+  if not measuring.succeeds("strace -qq -o /dev/null true") then
     report.note("strace is not installed, or may not trace here: no system calls are counted")
     return
   end
@@ -265,7 +160,7 @@ local function start()
   local rows, by_name = measure({ "rill", "floor" }, function()
     return { ms = {}, cpu = {} }
   end)
-  for i = 1, repeats do
+  for i = 1, measuring.repeats do
     for _ = 1, 11 do
       for _, row in ipairs(rows) do
         local facts = run(row[1], url)
@@ -285,41 +180,45 @@ local function start()
     (report.ratio(by_name.rill, by_name.floor, "ms")), "at most", 14 / 9)
 end
 
+-- Title, whether it is WebSocket, bytes a piece, whether the scan is in it, limit in ns.
 local FRAMING = {
-  { 64, 0, "framing, pieces of 64 bytes", 150 }, { 16384, 0, "framing, pieces of 16 KiB", 60 },
-  { 64, 1, "framing and scan, pieces of 64 bytes" },
-  { 16384, 1, "framing and scan, pieces of 16 KiB" },
+  { "SSE, pieces of 64 bytes", 0, 64, 0, 150 }, { "SSE, pieces of 16 KiB", 0, 16384, 0, 60 },
+  { "SSE and scan, pieces of 64 bytes", 0, 64, 1 },
+  { "SSE and scan, pieces of 16 KiB", 0, 16384, 1 },
+  { "WebSocket, pieces of 64 bytes", 1, 64, 0 }, { "WebSocket, pieces of 16 KiB", 1, 16384, 0 },
+  { "WebSocket and scan, pieces of 64 bytes", 1, 64, 1 },
+  { "WebSocket and scan, pieces of 16 KiB", 1, 16384, 1 },
 }
 
 local function framing()
-  local rows, by_name = {}, {}
+  local rows, by_case = {}, {}
   for i, case in ipairs(FRAMING) do
-    rows[i] = { case[3], {} }
-    by_name[case[1] .. " " .. case[2]] = rows[i][2]
+    rows[i] = { case[1], {} }
+    by_case[table.concat({ case[2], case[3], case[4] }, " ")] = rows[i][2]
   end
-  for _ = 1, repeats do
+  for _ = 1, measuring.repeats do
     local pipe = io.popen(BUILD .. "/framing")
     for line in pipe:lines() do
       local facts = {}
       for key, value in line:gmatch('"(%w+)":([%d.]+)') do
         facts[key] = tonumber(value)
       end
-      table.insert(by_name[("%d %d"):format(facts.piece, facts.scan)], facts)
+      table.insert(by_case[("%d %d %d"):format(facts.ws, facts.piece, facts.scan)], facts)
       if facts.ok ~= 1 then
         wrong("framing in pieces of ", facts.piece)
       end
     end
     pipe:close()
   end
-  report.table("in memory, no network", {
+  report.table("framing in memory, no network", {
     { "CPU ns/event", "ns", "%.1f" }, { "allocations once warm", "allocations", "%.0f" },
   }, rows)
   for i, case in ipairs(FRAMING) do
-    if case[4] then
-      report.target(case[3] .. ": ns an event", report.median_of(rows[i][2], "ns"), "at most",
-        case[4], "%.0f")
+    if case[5] then
+      report.target(case[1] .. ": ns an event", report.median_of(rows[i][2], "ns"), "at most",
+        case[5], "%.0f")
     end
-    report.target(case[3] .. ": allocations", report.median_of(rows[i][2], "allocations"),
+    report.target(case[1] .. ": allocations", report.median_of(rows[i][2], "allocations"),
       "exactly", 0, "%.0f")
   end
 end
@@ -378,7 +277,7 @@ local function compare_formats(title, cases, kind)
   for i, case in ipairs(cases) do
     rows[i] = { case[1], {} }
   end
-  for _ = 1, repeats do
+  for _ = 1, measuring.repeats do
     for i, case in ipairs(cases) do
       table.insert(rows[i][2], read_format(case, kind))
     end
@@ -405,10 +304,8 @@ local scenarios = {
   { "length", function() full_speed("full speed, Content-Length", SERVER, "length") end },
   { "chunked", function() full_speed("full speed, one chunk an event", SERVER, "chunked") end },
   { "tls", function()
-    if TLS then
-      full_speed("full speed, TLS by nginx", TLS, "length")
-    else
-      report.note("nginx or openssl is not installed, or did not start: TLS is left out")
+    if measuring.has_tls() then
+      full_speed("full speed, TLS by nginx", "https" .. measuring.TLS, "length")
     end
   end },
   { "formats", formats },
@@ -419,6 +316,10 @@ local scenarios = {
   { "start", start },
   { "framing", framing },
   { "idle", idle },
+  { "ws", websocket.full_speed },
+  { "ws-tls", websocket.tls },
+  { "ws-echo", websocket.echo },
+  { "ws-paced", websocket.paced },
 }
 
 ---------------------------------------------------------------------------------------------------
@@ -435,7 +336,7 @@ local function read_arguments()
   while arg[at] do
     local value = arg[at + 1]
     if arg[at] == "--repeats" and tonumber(value) and tonumber(value) >= 1 then
-      repeats = math.floor(tonumber(value))
+      measuring.repeats = math.floor(tonumber(value))
     elseif arg[at] == "--only" and value then
       only = {}
       for name in value:gmatch("[^, ]+") do
@@ -457,12 +358,18 @@ read_arguments()
 report.header({ "curl-config --version", LUA .. " -v", "nginx -v", "node --version",
   "gcc --version" })
 io.write("\n")
-find_others()
+local has_found = {}
 for _, scenario in ipairs(scenarios) do
+  local transport = scenario[1]:find("^ws") and "ws" or "http"
   if not only or only[scenario[1]] then
+    if not has_found[transport] then
+      has_found[transport] = true
+      measuring.find_clients(transport)
+    end
     scenario[2]()
   end
 end
 report.summary()
-io.write(("\nLoad at the end: %s; repeats: %d\n"):format(report.load(), repeats))
-os.exit(wrongs == 0 and 0 or 1)
+io.write(("\nLoad at the end: %s; repeats: %d\n"):format(report.load(),
+  measuring.repeats))
+os.exit(measuring.wrongs == 0 and 0 or 1)

@@ -8,6 +8,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 export BUILD=${BUILD:-build/5.4/bench} RILL_BUILD=${RILL_BUILD:-build/5.4}
 export BENCH_LUA=${BENCH_LUA:-lua5.4}
+export NODE_PATH=$PWD/build/npm/node_modules:${NODE_PATH:-}
 case " $* " in *" --help "*) exec "$BENCH_LUA" bench/run.lua --help ;; esac
 
 BENCH_TMP=$(mktemp -d)
@@ -40,12 +41,14 @@ http {
   scgi_temp_path scgi;
   ssl_certificate certificate.pem;
   ssl_certificate_key key.pem;
+  map \$http_upgrade \$to_server { default upgrade; "" ""; }
   server {
     listen 127.0.0.1:$1 ssl;
     location / {
       proxy_pass http://127.0.0.1:$BENCH_PORT;
       proxy_http_version 1.1;
-      proxy_set_header Connection "";
+      proxy_set_header Upgrade \$http_upgrade;
+      proxy_set_header Connection \$to_server;
       proxy_buffering off;
       proxy_buffer_size 16k;
       proxy_buffers 8 16k;

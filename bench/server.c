@@ -15,8 +15,12 @@
  *                  the same in one of the formats of formats.h
  *   /idle          headers and the chunk with the role, then nothing
  *   /expected/N    how many bytes of text /length/N and /chunked/N have
+ *   /echo          WebSocket alone: every message comes back
  *   /stats         "connections N idle M": accepted so far, this one not
  *                  counted, and the most idle streams that were open at once
+ *
+ * Who asks for an upgrade to WebSocket gets the stream whenever a text comes,
+ * one frame an event, without "data: ", on a connection that stays.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -36,14 +40,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "chunks.h"
-#include "formats.h"
+#include "frames.h"
+#include "reply.h"
+#include "texts.h"
 
 /* What is sent of a fast reply before the socket is asked again. */
 #define BATCH (256 * 1024)
-
-/* Where a reply is; it goes through the states in this order. */
-enum awaited { NOTHING, ROLE, DELTA, FINISH, END };
 
 struct connection {
   int fd;
@@ -51,126 +53,20 @@ struct connection {
   char in[16384];
   size_t in_len;
   size_t body_left; /* of a request body, not yet read */
-  enum awaited next;
-  bool is_chunked;
   bool is_idle;
+  bool is_upgraded; /* WebSocket */
+  bool is_echo;
+  bool is_closing; /* drop it when all is sent */
   bool wants_write;
-  struct chunks chunks;
-  const struct format *format; /* NULL: the chunks */
-  uint64_t sent;               /* deltas */
-  uint64_t total;              /* deltas */
-  char *out;                   /* grown on demand, freed with the reply */
-  size_t out_from;
-  size_t out_len;
-  size_t out_cap;
+  double rate; /* of deltas, a second; 0: full speed */
+  struct reply reply;
 };
 
 static int ep;
 static uint64_t connections, replies;
 static int idle_now, idle_most;
 
-static uint64_t now_ns(void) {
-  struct timespec ts;
-  clock_gettime(CLOCK_MONOTONIC, &ts);
-  return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
-static void die(const char *what) {
-  perror(what);
-  exit(1);
-}
-
 /* -- output -- */
-
-static char *room(struct connection *c, size_t extra) {
-  if (c->out_len + extra > c->out_cap) {
-    c->out_cap = (c->out_len + extra) * 2;
-    c->out = realloc(c->out, c->out_cap);
-    if (!c->out) {
-      die("realloc");
-    }
-  }
-  return c->out + c->out_len;
-}
-
-/* Frames what was written eight bytes behind `at`: len bytes, below 16 MiB. */
-static size_t frame(struct connection *c, char *at, size_t len) {
-  if (!c->is_chunked) {
-    memmove(at, at + 8, len);
-    return len;
-  }
-  static const char digits[] = "0123456789abcdef";
-  char size[8];
-  size_t n = 0;
-  for (int shift = 20; shift >= 0; shift -= 4) {
-    size_t digit = len >> shift & 15;
-    if (n > 0 || digit > 0) {
-      size[n++] = digits[digit];
-    }
-  }
-  memcpy(at, size, n);
-  memcpy(at + n, "\r\n", 2);
-  memmove(at + n + 2, at + 8, len);
-  memcpy(at + n + 2 + len, "\r\n", 2);
-  return n + len + 4;
-}
-
-/* Writes a part of the reply, as it is with Content-Length. */
-static size_t put_role(const struct connection *c, char *out) {
-  return c->format ? format_before(c->format, out)
-                   : chunks_role(&c->chunks, out);
-}
-
-static size_t put_delta(const struct connection *c, char *out) {
-  if (c->timer >= 0) {
-    return chunks_stamped(&c->chunks, now_ns(), out);
-  }
-  return c->format ? format_delta(c->format, c->sent, out)
-                   : chunks_delta(&c->chunks, c->sent, out);
-}
-
-static void append_finish(struct connection *c) {
-  size_t most = c->format ? format_after_max(c->total) : 4 * CHUNK_MAX;
-  char *at = room(c, most + CHUNK_MAX);
-  if (c->format) {
-    c->out_len += frame(c, at, format_after(c->format, c->total, at + 8));
-  } else {
-    c->out_len += frame(c, at, chunks_finish(&c->chunks, at + 8));
-    at = c->out + c->out_len;
-    c->out_len += frame(c, at, chunks_usage(&c->chunks, c->total, at + 8));
-    at = c->out + c->out_len;
-    c->out_len += frame(c, at, chunks_done(at + 8));
-  }
-  if (c->is_chunked) {
-    memcpy(c->out + c->out_len, "0\r\n\r\n", 5);
-    c->out_len += 5;
-  }
-}
-
-/* Appends what comes next in the reply. */
-static void produce(struct connection *c) {
-  char *at = room(c, FORMAT_BEFORE_MAX + CHUNK_MAX);
-  size_t len;
-  switch (c->next) {
-  case ROLE:
-    len = put_role(c, at + 8);
-    /* An empty chunk would end the body. */
-    c->out_len += len > 0 ? frame(c, at, len) : 0;
-    c->next = DELTA;
-    break;
-  case DELTA:
-    c->out_len += frame(c, at, put_delta(c, at + 8));
-    c->next = ++c->sent == c->total ? FINISH : DELTA;
-    break;
-  case FINISH:
-    append_finish(c);
-    c->next = END;
-    break;
-  case NOTHING:
-  case END:
-    break;
-  }
-}
 
 static void watch(struct connection *c, bool for_write) {
   if (c->wants_write != for_write) {
@@ -186,55 +82,50 @@ static void end_reply(struct connection *c) {
     close(c->timer);
   }
   c->timer = -1;
-  c->next = NOTHING;
-  if (c->out_cap > 64 * 1024) {
-    free(c->out);
-    c->out = NULL;
-    c->out_cap = 0;
-  }
+  reply_end(&c->reply);
 }
 
 /* Fills the buffer of a fast reply, of which nothing has been sent. */
 static void refill(struct connection *c) {
-  bool is_fast = c->timer < 0 && !c->is_idle && c->next != NOTHING;
-  while (is_fast && c->next != END && c->out_len < BATCH) {
-    produce(c);
+  struct reply *reply = &c->reply;
+  bool is_fast = c->timer < 0 && !c->is_idle && reply->next != NOTHING;
+  while (is_fast && reply->next != END && reply->out_len < BATCH) {
+    reply_produce(reply);
   }
 }
 
 /* Sends what there is, and of a fast reply makes more.  False: it is gone. */
 static bool flush(struct connection *c) {
+  struct reply *reply = &c->reply;
   while (true) {
-    if (c->out_from == c->out_len) {
-      c->out_from = c->out_len = 0;
+    if (reply->out_from == reply->out_len) {
+      reply->out_from = reply->out_len = 0;
     }
-    if (c->out_from == 0) {
+    if (reply->out_from == 0) {
       refill(c);
     }
-    size_t left = c->out_len - c->out_from;
+    size_t left = reply->out_len - reply->out_from;
     if (left == 0) {
       break;
     }
-    ssize_t n = send(c->fd, c->out + c->out_from, left, MSG_NOSIGNAL);
+    ssize_t n = send(c->fd, reply->out + reply->out_from, left, MSG_NOSIGNAL);
     if (n < 0) {
       watch(c, true);
       return errno == EAGAIN;
     }
-    c->out_from += (size_t)n;
+    reply->out_from += (size_t)n;
   }
   watch(c, false);
-  if (c->next == END) {
+  if (reply->next == END) {
     end_reply(c);
   }
-  return true;
+  return !c->is_closing;
 }
 
 /* -- requests -- */
 
 static void put_text(struct connection *c, const char *text) {
-  size_t len = strlen(text);
-  memcpy(room(c, len), text, len);
-  c->out_len += len;
+  reply_put(&c->reply, text, strlen(text));
 }
 
 static void plain_answer(struct connection *c, const char *status,
@@ -247,36 +138,25 @@ static void plain_answer(struct connection *c, const char *status,
   put_text(c, text);
 }
 
-static uint64_t chunks_bytes(const struct connection *c, uint64_t total) {
-  char scratch[CHUNK_MAX];
-  return chunks_delta_bytes(&c->chunks, total) +
-         chunks_role(&c->chunks, scratch) + chunks_finish(&c->chunks, scratch) +
-         chunks_usage(&c->chunks, total, scratch) + chunks_done(scratch);
-}
-
-static void begin_stream(struct connection *c, uint64_t total) {
+static void put_stream_head(struct connection *c) {
+  struct reply *reply = &c->reply;
   static const char head[] = "HTTP/1.1 200 OK\r\n"
                              "Content-Type: %s\r\n"
                              "Cache-Control: no-cache\r\n"
                              "x-request-id: req_%016" PRIx64 "\r\n";
   char text[512];
-  chunks_init(&c->chunks, ++replies);
-  c->sent = 0;
-  c->total = total;
-  c->next = ROLE;
-  bool is_lines = c->format && c->format->head[0] == '\0';
+  bool is_lines = reply->format && reply->format->head[0] == '\0';
   snprintf(text, sizeof text, head,
            is_lines ? "application/x-ndjson"
                     : "text/event-stream; charset=utf-8",
            replies);
   put_text(c, text);
-  if (c->is_chunked) {
+  if (reply->framing == CHUNKS) {
     put_text(c, "Transfer-Encoding: chunked\r\n\r\n");
     return;
   }
-  uint64_t len =
-      c->format ? format_bytes(c->format, total) : chunks_bytes(c, total);
-  snprintf(text, sizeof text, "Content-Length: %" PRIu64 "\r\n\r\n", len);
+  snprintf(text, sizeof text, "Content-Length: %" PRIu64 "\r\n\r\n",
+           reply_bytes(reply));
   put_text(c, text);
 }
 
@@ -296,41 +176,63 @@ static void begin_pace(struct connection *c, double rate) {
   struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uintptr_t)c | 1};
   if (c->timer < 0 || timerfd_settime(c->timer, 0, &times, NULL) ||
       epoll_ctl(ep, EPOLL_CTL_ADD, c->timer, &event)) {
-    die("timerfd");
+    texts_die("timerfd");
   }
 }
 
-static void answer(struct connection *c, const char *path) {
+/* A paced reply of one write a delta, or all at full speed. */
+static void begin_stream(struct connection *c) {
+  reply_begin(&c->reply, ++replies, c->reply.total);
+  if (c->reply.framing != FRAMES) {
+    put_stream_head(c);
+  }
+  if (c->reply.is_stamped || c->is_idle) {
+    reply_produce(&c->reply);
+  }
+  if (c->reply.is_stamped) {
+    begin_pace(c, c->rate);
+  }
+}
+
+static void begin_idle(struct connection *c) {
+  c->is_idle = true;
+  idle_now++;
+  idle_most = idle_now > idle_most ? idle_now : idle_most;
+}
+
+/* Reads what stream a path asks for; false if for none. */
+static bool read_path(struct connection *c, const char *path) {
+  struct reply *reply = &c->reply;
   uint64_t n = 0;
-  double rate = 0;
-  char text[96];
-  c->format = NULL;
+  reply->format = NULL;
+  reply->is_stamped = false;
   if (strncmp(path, "/format/", 8) == 0) {
-    c->format = format_find(path + 8);
-    path += c->format ? 8 + strlen(c->format->name) : 0;
+    reply->format = format_find(path + 8);
+    path += reply->format ? 8 + strlen(reply->format->name) : 0;
     bool is_served =
         strncmp(path, "/length/", 8) == 0 || strncmp(path, "/chunked/", 9) == 0;
     path = is_served ? path : "";
   }
-  c->is_chunked = strncmp(path, "/length/", 8) != 0;
-  if (sscanf(path, "/length/%" SCNu64, &n) == 1 && n > 0) {
-    begin_stream(c, n);
-  } else if (sscanf(path, "/chunked/%" SCNu64, &n) == 1 && n > 0) {
-    begin_stream(c, n);
-  } else if (strncmp(path, "/short", 6) == 0) {
-    begin_stream(c, 20);
-  } else if (sscanf(path, "/paced/%" SCNu64 "/%lf", &n, &rate) == 2 && n > 0 &&
-             rate > 0) {
-    begin_stream(c, n);
-    produce(c);
-    begin_pace(c, rate);
+  reply->framing = strncmp(path, "/length/", 8) == 0 ? PLAIN : CHUNKS;
+  if (strncmp(path, "/short", 6) == 0) {
+    n = 20;
   } else if (strncmp(path, "/idle", 5) == 0) {
-    begin_stream(c, 1);
-    produce(c);
-    c->is_idle = true;
-    idle_now++;
-    idle_most = idle_now > idle_most ? idle_now : idle_most;
-  } else if (sscanf(path, "/expected/%" SCNu64, &n) == 1) {
+    n = 1;
+    begin_idle(c);
+  } else if (sscanf(path, "/paced/%" SCNu64 "/%lf", &n, &c->rate) == 2) {
+    reply->is_stamped = c->rate > 0;
+    n = reply->is_stamped ? n : 0;
+  } else if (sscanf(path, "/length/%" SCNu64, &n) != 1) {
+    sscanf(path, "/chunked/%" SCNu64, &n);
+  }
+  reply->total = n;
+  return n > 0;
+}
+
+static void tell(struct connection *c, const char *path) {
+  uint64_t n = 0;
+  char text[96];
+  if (sscanf(path, "/expected/%" SCNu64, &n) == 1) {
     snprintf(text, sizeof text, "%" PRIu64 "\n", chunks_text_bytes(n));
     plain_answer(c, "200 OK", text);
   } else if (strncmp(path, "/stats", 6) == 0) {
@@ -344,6 +246,26 @@ static void answer(struct connection *c, const char *path) {
   }
 }
 
+/* An upgraded connection streams when it is asked to. */
+static void upgrade(struct connection *c, const char *accepted) {
+  c->is_upgraded = true;
+  c->reply.framing = FRAMES;
+  put_text(c, accepted);
+}
+
+static void answer(struct connection *c, const char *head, const char *path) {
+  char accepted[256];
+  bool has_stream = read_path(c, path);
+  c->is_echo = strncmp(path, "/echo", 5) == 0;
+  if ((has_stream || c->is_echo) && frames_accept(head, accepted)) {
+    upgrade(c, accepted);
+  } else if (has_stream) {
+    begin_stream(c);
+  } else {
+    tell(c, path);
+  }
+}
+
 static size_t body_length(const char *headers) {
   const char *line = strcasestr(headers, "\r\nContent-Length:");
   return line ? (size_t)strtoull(line + 17, NULL, 10) : 0;
@@ -352,25 +274,60 @@ static size_t body_length(const char *headers) {
 /* Takes the body of a request and the next head off the input, and answers.  A
  * client that sends the next request before the answer has come must wait. */
 static bool serve(struct connection *c) {
-  while (c->in_len > 0) {
+  while (c->in_len > 0 && !c->is_upgraded) {
     size_t n = c->body_left < c->in_len ? c->body_left : c->in_len;
     c->body_left -= n;
     if (n == 0) {
       c->in[c->in_len] = '\0';
       char *end = strstr(c->in, "\r\n\r\n");
-      if (!end || c->next != NOTHING) {
+      if (!end || c->reply.next != NOTHING) {
         return c->in_len < sizeof c->in - 1;
       }
       end[2] = '\0';
       c->body_left = body_length(c->in);
       const char *path = strchr(c->in, ' ');
-      answer(c, path ? path + 1 : "");
+      answer(c, c->in, path ? path + 1 : "");
       n = (size_t)(end + 4 - c->in);
     }
     c->in_len -= n;
     memmove(c->in, c->in + n, c->in_len);
   }
   return true;
+}
+
+/* -- WebSocket -- */
+
+static void send_frame(struct connection *c, int opcode,
+                       const struct frame *frame) {
+  char head[FRAMES_HEAD_MAX];
+  reply_put(&c->reply, head, frames_head(opcode, frame->len, head));
+  reply_put(&c->reply, frame->payload, frame->len);
+}
+
+static void take_frame(struct connection *c, const struct frame *frame) {
+  if (frame->opcode == FRAMES_CLOSE) {
+    send_frame(c, FRAMES_CLOSE, frame);
+    c->is_closing = true;
+  } else if (frame->opcode == FRAMES_PING) {
+    send_frame(c, FRAMES_PONG, frame);
+  } else if (c->is_echo) {
+    send_frame(c, frame->opcode, frame);
+  } else if (c->reply.next == NOTHING && frame->opcode == FRAMES_TEXT) {
+    begin_stream(c);
+  }
+}
+
+/* Takes the frames off the input; false if one is too long for it. */
+static bool serve_frames(struct connection *c) {
+  struct frame frame;
+  size_t from = 0, n;
+  while ((n = frames_read(c->in + from, c->in_len - from, &frame)) > 0) {
+    take_frame(c, &frame);
+    from += n;
+  }
+  c->in_len -= from;
+  memmove(c->in, c->in + from, c->in_len);
+  return c->in_len < sizeof c->in - 1;
 }
 
 static bool receive(struct connection *c) {
@@ -381,7 +338,7 @@ static bool receive(struct connection *c) {
       return n < 0 && errno == EAGAIN;
     }
     c->in_len += (size_t)n;
-    if (!serve(c) || !flush(c)) {
+    if (!serve(c) || (c->is_upgraded && !serve_frames(c)) || !flush(c)) {
       return false;
     }
   }
@@ -393,7 +350,7 @@ static void drop(struct connection *c) {
   end_reply(c);
   idle_now -= c->is_idle;
   close(c->fd);
-  free(c->out);
+  free(c->reply.out);
   free(c);
 }
 
@@ -403,10 +360,10 @@ static bool tick(struct connection *c) {
   if (read(c->timer, &periods, sizeof periods) != sizeof periods) {
     return true;
   }
-  while (periods-- > 0 && c->next == DELTA) {
-    produce(c);
-    if (c->next == FINISH) {
-      produce(c);
+  while (periods-- > 0 && c->reply.next == DELTA) {
+    reply_produce(&c->reply);
+    if (c->reply.next == FINISH) {
+      reply_produce(&c->reply);
     }
     if (!flush(c)) {
       return false;
@@ -425,7 +382,7 @@ static void accept_all(int listener) {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     struct connection *c = calloc(1, sizeof *c);
     if (!c) {
-      die("calloc");
+      texts_die("calloc");
     }
     c->fd = fd;
     c->timer = -1;
@@ -464,7 +421,7 @@ static int start_listening(void) {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0 || bind(fd, (struct sockaddr *)&address, len) ||
       listen(fd, 4096) || getsockname(fd, (struct sockaddr *)&address, &len)) {
-    die("listen");
+    texts_die("listen");
   }
   printf("port %d\n", ntohs(address.sin_port));
   fflush(stdout);

@@ -107,7 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size == 0) {
     return 0;
   }
-  rill_json_scan_init(&scan, (enum rill_format)(*data % 5));
+  rill_json_scan_init(&scan, (enum rill_format)(*data % 7));
   data++;
   size--;
   while (size > 0) {

@@ -8,12 +8,14 @@ cd "$(dirname "$0")/.." || exit 1
 breaches=$(mktemp)
 trap 'rm -f "$breaches"' EXIT
 
-# calls LAYER PATTERN WHY [EXCEPT]: undefined symbols of the layer's objects that match PATTERN.
+# calls LAYER PATTERN WHY [EXCEPT ...]: undefined symbols of the layer's objects that match PATTERN.
 calls() {
-  for object in "$objects/$1"/*.o; do
-    [ -e "$object" ] || { echo "$objects/$1 has no objects" >>"$breaches"; return; }
-    [ "${object##*/}" != "${4:-}" ] || continue
-    nm -u "$object" | awk -v file="src/$1/$(basename "$object" .o).c" -v pattern="^($2)" -v why="$3" \
+  layer=$1 pattern=$2 why=$3
+  shift 3
+  for object in "$objects/$layer"/*.o; do
+    [ -e "$object" ] || { echo "$objects/$layer has no objects" >>"$breaches"; return; }
+    case " $* " in *" ${object##*/} "*) continue ;; esac
+    nm -u "$object" | awk -v file="src/$layer/$(basename "$object" .o).c" -v pattern="^($pattern)" -v why="$why" \
       '$2 ~ pattern { print file ": calls " $2 ": " why }' >>"$breaches"
   done
 }
@@ -40,13 +42,14 @@ says() {
 
 calls core 'lua_|luaL_|luaopen_' 'the core knows no Lua'
 calls core 'curl_' 'the core knows no libcurl'
-calls core 'wslay_' 'only ws.c knows wslay' ws.o
+calls core 'wslay_' 'only ws.c and ws_out.c know wslay' ws.o ws_out.o
+calls core '(in|de)flate' 'only ws_deflate.c knows zlib' ws_deflate.o
 calls core '(clock_gettime|clock|time|gettimeofday|rand|random|srand|getrandom)(@|$)' \
   'time and chance are arguments of the core'
 calls net 'lua_|luaL_|luaopen_' 'the engine knows no Lua'
-calls net 'wslay_' 'only src/core/ws.c knows wslay'
+calls net '(wslay_|inflate|deflate)' 'only src/core/ws*.c knows wslay and zlib'
 calls bind 'curl_' 'the binding knows no libcurl'
-calls bind 'wslay_' 'only src/core/ws.c knows wslay'
+calls bind '(wslay_|inflate|deflate)' 'only src/core/ws*.c knows wslay and zlib'
 calls embed '(curl|wslay)_' 'what opens the library knows luaopen_rill_core alone'
 
 keeps core
@@ -60,7 +63,8 @@ says src/core '#include [<"](lua|lauxlib|curl/|net/|bind/|\.\./)' 'the core incl
 says src/net '#include [<"](lua|lauxlib|bind/|\.\./bind)' 'the engine includes the core and libcurl'
 says src/bind '#include <curl/' 'only src/net includes libcurl'
 says src/embed '#include [<"](curl/|core/|net/|bind/)' 'what opens the library stands beside them'
-says src '#include <wslay' 'only src/core/ws.c includes wslay' 'src/core/ws\.'
+says src '#include <wslay' 'only src/core/ws.c and ws_out.c include wslay' 'src/core/ws(_out)?\.c'
+says src '#include <zlib' 'only src/core/ws_deflate.c includes zlib' 'src/core/ws_deflate\.'
 
 # Whatever a provider requires is rill.errors or another provider's file.
 grep -rnoE "require *\(? *[\"'][^\"']*[\"']" lua/rill/providers 2>/dev/null |

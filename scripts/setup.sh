@@ -26,6 +26,11 @@ fi
 # shellcheck disable=SC2086  # package names have no blanks
 installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $(echo "$wanted" | tr '|' ' ') \
   2>/dev/null | sed -n 's/^installed //p') || true
+# An alternative with a slash is no package but a file, whichever package it came from.
+for name in $(echo "$wanted" | tr '|' ' '); do
+  case $name in /*) [ ! -e "$name" ] || installed="$installed
+$name" ;; esac
+done
 missing=$(printf '%s\n--\n%s\n' "$installed" "$wanted" | awk '
   /^--$/ { wanted = 1; next }
   !wanted { have[$1] = 1; next }
@@ -33,7 +38,10 @@ missing=$(printf '%s\n--\n%s\n' "$installed" "$wanted" | awk '
 
 # What cannot be installed beside the rest; last, so that apt-get's lists are there.
 finish() {
-  [ "$target" = demo ] || "$(dirname "$0")/unpack.sh"
+  if [ "$target" != demo ]; then
+    "$(dirname "$0")/unpack.sh"
+    "$(dirname "$0")/npm.sh"
+  fi
   exit
 }
 [ -n "$missing" ] || finish

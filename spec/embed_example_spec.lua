@@ -12,10 +12,6 @@ local SAID = "You asked: “%s”"
 local gateway = Gateway.start()
 
 describe("examples/embed", function()
-  if LUA ~= "5.4" and LUA ~= "5.3" then
-    return -- its C is for them
-  end
-
   local tree, url = os.tmpname(), nil
 
   setup(function()
@@ -57,8 +53,9 @@ describe("examples/embed", function()
     assert.is_true(begun.guide <= ended.smith and begun.smith <= ended.guide, output)
     local frames = output:match("\n%[(%d+) frames, at most [%d.]+ ms of each for rill%]\n$")
     assert.is_true(tonumber(frames) >= ended.smith, output)
-    -- Nothing arrived for half a second, and the frames went on: 30, if nothing else runs here.
-    assert.is_true(ended.guide - begun.guide > 15, output)
+    -- Nothing arrived for half a second, and the frames went on: 30, if nothing else runs here;
+    -- with each event that is not silence there is one at most.
+    assert.is_true(ended.guide - begun.guide > 8, output)
   end)
 
   describe("with the local gateway", function()

@@ -23,13 +23,6 @@ local function make(target)
     .. POLLER .. " PREFIX=" .. tree)
 end
 
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
-
 -- Builds spec/embed/host.c as a compiler likes it, against what is installed.
 local function build(name, compiler, link_flags)
   shell.assert_runs(([[PKG_CONFIG_PATH=%s/lib/pkgconfig && export PKG_CONFIG_PATH
@@ -92,13 +85,13 @@ describe("librill.a", function()
     local dump = tree .. "/dump"
     shell.assert_runs(("gcc -Isrc -o %s spec/embed/dump.c %s/objects/embed/modules.c && %s >%s.out")
       :format(dump, BUILD, dump, dump))
-    local text, at, count, before = read(dump .. ".out"), 1, 0, ""
+    local text, at, count, before = shell.read(dump .. ".out"), 1, 0, ""
     while at <= #text do
       local name, path, length, from = text:match("^([^\n]+)\n@([^\n]+)\n(%d+)\n()", at)
       assert.equal((path:gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", ".")), name)
       assert.is_true(before < path) -- whatever order the file system has
       at, before = from + tonumber(length), path
-      assert.is_true(text:sub(from, at - 1) == read("lua/" .. path), path)
+      assert.is_true(text:sub(from, at - 1) == shell.read("lua/" .. path), path)
       count = count + 1
     end
     assert.equal(tonumber(shell.assert_runs("find lua -name '*.lua' | wc -l")), count)

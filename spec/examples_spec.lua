@@ -1,5 +1,8 @@
 -- The examples run as they are, against the local gateway that comes with them.
 
+local by_name = require("spec.support.by_name")
+local Gateway = require("spec.support.gateway")
+local measured = require("spec.support.measured")
 local cjson = require("cjson").new()
 local http = require("socket.http")
 local ltn12 = require("ltn12")
@@ -61,19 +64,15 @@ describe("the example", function()
     assert.truthy(output:find(SAID:format("One fact about Nan, please."), 1, true))
   end)
 
-  it("with_cqueues asks for several cities while a timer ticks", function()
-    local output = shell.assert_runs(PREFIX .. "with_cqueues.lua Pai Nan")
-    assert.truthy(output:find(SAID:format("One fact about Pai, please."), 1, true))
-    assert.truthy(output:find(SAID:format("One fact about Nan, please."), 1, true))
-    assert.is_true(tonumber(output:match("%[(%d+) ticks of the controller's timer")) > 2)
-  end)
-
-  it("with_luv asks for several cities while a timer ticks", function()
-    local output = shell.assert_runs(PREFIX .. "with_luv.lua Pai Nan")
-    assert.truthy(output:find(SAID:format("One fact about Pai, please."), 1, true))
-    assert.truthy(output:find(SAID:format("One fact about Nan, please."), 1, true))
-    assert.is_true(tonumber(output:match("%[(%d+) ticks of libuv's timer")) > 2)
-  end)
+  for name, whose in by_name({ with_cqueues = "the controller's", with_luv = "libuv's" }) do
+    it(name .. " asks for several cities while a timer ticks", measured(3, function()
+      local output = shell.assert_runs(PREFIX .. name .. ".lua Pai Nan")
+      assert.truthy(output:find(SAID:format("One fact about Pai, please."), 1, true))
+      assert.truthy(output:find(SAID:format("One fact about Nan, please."), 1, true))
+      local ticks = tonumber(output:match("%[(%d+) ticks of " .. whose .. " timer"))
+      return ticks > 2, ticks .. " ticks"
+    end))
+  end
 
   -- Debian's copas is for Lua 5.1, and so for LuaJIT.
   if LUA == "5.1" or LUA == "jit" then
@@ -83,6 +82,33 @@ describe("the example", function()
       assert.truthy(output:find(SAID:format("Nan"), 1, true))
     end)
   end
+
+  it("websocket asks the local gateway, or sends texts to any server", function()
+    local output = shell.assert_runs(PREFIX .. "websocket.lua hello there")
+    assert.truthy(output:find(SAID:format("hello there"), 1, true))
+    assert.truthy(output:find("\n%[%d+ tokens%]\n%[%d+ messages in, 1 out, open after %d+ ms, "
+      .. "closed with 1000%]\n$"))
+    local route = Gateway.start():script({ { websocket = true, steps = {
+      { receive = 2 }, "both", { binary = "\0\1\2" }, { closing = { 1000 } },
+    } } })
+    output = shell.assert_runs(PREFIX .. "websocket.lua --url " .. route.socket_url .. " one two")
+    assert.truthy(output:find("^both\n%(3 bytes%)\n%[2 messages in, 2 out"))
+    local ok, said = shell.run(PREFIX .. "websocket.lua --url ftp://x.test")
+    assert.is_false(ok)
+    assert.truthy(said:find("must begin with ws:// or wss://", 1, true))
+  end)
+
+  it("websocket says in one word that it was interrupted", function()
+    local log = os.tmpname()
+    finally(function()
+      os.remove(log)
+    end)
+    shell.run(("%sRILL_GATEWAY_RATE=20 %sexamples/websocket.lua >%s 2>&1 & pid=$!\n"
+      .. "until grep -q 'You asked' %s || ! kill -0 $pid; do sleep 0.05; done\n"
+      .. "kill -INT $pid; wait $pid"):format(shell.KEYLESS, shell.LUA, log, log))
+    local said = shell.read(log)
+    assert.truthy(said:find("\ninterrupted\n$"), said)
+  end)
 
   it("cancel keeps what had arrived", function()
     local output = shell.assert_runs(PREFIX .. "cancel.lua")
@@ -113,6 +139,27 @@ describe("the example", function()
     end
     assert.truthy(output:find("[3 messages]", 1, true))
     assert.truthy(output:find("[2 old messages left out]", 1, true))
+  end)
+
+  it("live talks over one connection, and takes another after an interruption", function()
+    local output = shell.assert_runs("printf 'one\\ntwo\\n' | " .. PREFIX .. "live.lua")
+    for _, words in ipairs({ "one", "two" }) do
+      assert.truthy(output:find(SAID:format(words), 1, true), words)
+    end
+    assert.truthy(output:find("[complete, 5 messages]", 1, true))
+    assert.truthy(output:find("2 turns, 1 connections\n", 1, true))
+    output = shell.assert_runs("printf 'one\\ntwo\\n' | " .. PREFIX .. "live.lua 20")
+    assert.truthy(output:find("[cancelled, 5 messages]", 1, true))
+    assert.truthy(output:find("2 turns, 2 connections\n", 1, true))
+  end)
+
+  -- The proxy is not there, so that nothing but the local gateway can be reached.
+  local KEYS_WITHOUT_LIVE = shell.KEYLESS .. "DEEPSEEK_API_KEY=k OPENROUTER_API_KEY=k "
+    .. "https_proxy=http://127.0.0.1:1 RILL_GATEWAY_RATE=600 " .. shell.LUA .. "examples/"
+
+  it("live passes over gateways without live sessions", function()
+    local output = shell.assert_runs("echo one | " .. KEYS_WITHOUT_LIVE .. "live.lua")
+    assert.truthy(output:find(SAID:format("one"), 1, true))
   end)
 
   it("json shows a recipe while it is being written", function()

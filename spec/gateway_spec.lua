@@ -145,6 +145,20 @@ describe("the scripted gateway", function()
     assert.are.equal(0, closed.sent)
   end)
 
+  it("waits until it was asked as often as a step says", function()
+    local route = gateway:script({ { steps = { "a", { asked = 2 }, "b" } } })
+    local first = ask(route)
+    read_upto(first, "\r\n1\r\na\r\n")
+    first:settimeout(0.05)
+    assert.are.equal("timeout", select(2, first:receive(1)))
+    first:settimeout(5)
+    local second = ask(route)
+    for _, sock in ipairs({ first, second }) do
+      assert.truthy(read_upto(sock, END):find("b" .. END, 1, true))
+      sock:close()
+    end
+  end)
+
   it("waits for a signal, given before or after", function()
     local route = gateway:script({
       { steps = { "a", { wait = "one" }, "b", { wait = "two" }, "c" } },

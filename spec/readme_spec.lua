@@ -1,33 +1,8 @@
 -- The Lua blocks of the README, run one after another as one program against the local gateway.
 
--- luacheck: read globals setfenv loadstring
-
-local function lua_blocks()
-  local file = assert(io.open("README.md"))
-  local text = file:read("*a")
-  file:close()
-  local blocks = {}
-  for block in text:gmatch("```lua\n(.-)\n```") do
-    blocks[#blocks + 1] = block
-  end
-  return blocks
-end
-
-local function run(source, environment)
-  if setfenv then
-    local chunk = assert(loadstring(source, "=README.md"))
-    setfenv(chunk, environment)
-    return chunk()
-  end
-  return assert(load(source, "=README.md", "t", environment))()
-end
+local blocks = require("spec.support.blocks")
 
 describe("the README", function()
-  -- There the frame loop would use `for ... in` inside a task, which this Lua cannot.
-  if os.getenv("RILL_LUA") == "5.1" then
-    return
-  end
-
   it("shows programs that run", function()
     package.path = "examples/?.lua;" .. package.path
     local gateway = require("support.local_gateway").start({ rate = 5000 })
@@ -62,14 +37,14 @@ describe("the README", function()
         end,
       }, { __index = rill })
     end
-    local source = table.concat(lua_blocks(), "\n")
+    local source = table.concat(blocks.of("README.md"), "\n")
       :gsub("on_complete = function%(full%) end", "on_complete = function(full) done(full) end")
       :gsub("\nlocal ", "\n") -- more of them than one function may have
     function environment.done(full)
       completed = full
     end
 
-    run(source, environment)
+    blocks.run(source, environment, "README.md")
     rill.run()
     local answer = "You asked: “hello”"
     local text = table.concat(written)

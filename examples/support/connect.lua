@@ -27,11 +27,12 @@ local function with_local(body, model, cache)
   end
 end
 
--- options: gateway, the name of a preset; model; cache, for the client.  All may be left out.
+-- options: gateway, the name of a preset; model; cache, for the client; dialects, of which the
+-- gateway must speak one over WebSocket.  All may be left out.
 return function(body, options)
   options = options or {}
   local ok, err = pcall(function()
-    local gateway = gateways.choose(options.gateway)
+    local gateway = gateways.choose(options.gateway, options.dialects)
     if not gateway then
       return with_local(body, options.model, options.cache)
     end

@@ -1,6 +1,9 @@
 -- One connection of http_server: what the coroutine that serves it may do.  Every call that waits
 -- also watches the client: the moment it closes or resets the connection, is_gone is set and the
 -- call returns nil, "closed".
+--
+-- connection:spawn(body) runs body(connection) in a coroutine beside it, so that one can read while
+-- the other sends; it is called "closed" as well when the connection is.
 
 local socket = require("socket")
 
@@ -19,10 +22,9 @@ function Connection.new(server, sock, number)
     is_gone = false, -- the client closed or reset it
     gone_at = nil, -- when, in seconds
     sent = 0, -- bytes the system took
-    thread = nil, -- the coroutine, set by accept
-    wants = nil, -- while waiting: "read", "write", "time" or "condition"
-    deadline = nil, -- while waiting: when to give up
-    condition = nil, -- while waiting: what to wait for
+    is_sending = false, -- whether some coroutine is amid its bytes
+    is_queued = false, -- whether others wait to send
+    waiters = {}, -- by coroutine: { wants, deadline, condition }, see wait
   }, Connection)
 end
 
@@ -30,18 +32,48 @@ function Connection:__tostring()
   return "http_server.connection " .. self.number
 end
 
--- The one place that suspends.  Returns "ready" or "timeout", or nil, "closed".
+-- Runs body(connection) in a coroutine of its own; the connection lives on when it returns.
+function Connection:spawn(body)
+  self:resume(coroutine.create(body), self)
+end
+
+function Connection:resume(thread, why)
+  local ok, err = coroutine.resume(thread, why)
+  if not ok then
+    io.stderr:write(debug.traceback(thread, tostring(err)), "\n")
+    self:close()
+  end
+end
+
+-- Resumes every coroutine that waits for this; without it, all that wait.
+function Connection:wake(wants, why)
+  local threads = {}
+  for thread, waiter in pairs(self.waiters) do
+    if not wants or waiter.wants == wants then
+      threads[#threads + 1] = thread
+    end
+  end
+  for _, thread in ipairs(threads) do
+    if self.waiters[thread] then
+      self:resume(thread, why)
+    end
+  end
+end
+
+-- The one place that suspends.  wants: "read", "write", "time" or "condition"; deadline: when to
+-- give up.  Returns "ready" or "timeout", or nil, "closed".
 function Connection:wait(wants, deadline, condition)
   if self.is_gone or not self.sock then
     return nil, "closed"
   end
-  self.wants, self.deadline, self.condition = wants, deadline, condition
+  local thread = coroutine.running()
+  self.waiters[thread] = { wants = wants, deadline = deadline, condition = condition }
   if wants == "write" then
     self.server.writers:add(self.sock)
   end
   local why = coroutine.yield()
-  self.wants, self.deadline, self.condition = nil, nil, nil
-  if self.sock then
+  self.waiters[thread] = nil
+  if wants == "write" and self.sock then
     self.server.writers:remove(self.sock)
   end
   if why == "closed" then
@@ -81,7 +113,22 @@ function Connection:stall()
   until not ok
 end
 
-function Connection:send(bytes)
+-- Runs send(self, ...) when no other coroutine is amid its bytes.
+function Connection:alone(send, ...)
+  self:wait_for(function()
+    self.is_queued = self.is_queued or self.is_sending -- also when another has been quicker again
+    return not self.is_sending
+  end)
+  self.is_sending = true
+  local ok, err = send(self, ...)
+  self.is_sending = false
+  if self.is_queued then
+    self.is_queued, self.server.changed = false, true
+  end
+  return ok, err
+end
+
+local function send_all(self, bytes)
   local from = 1
   while from <= #bytes do
     if self.is_gone or not self.sock then
@@ -105,10 +152,14 @@ function Connection:send(bytes)
   return true
 end
 
--- One send for each piece of so many bytes.
-function Connection:send_pieces(bytes, size, delay)
+-- Of two coroutines that send, the second waits until the bytes of the first are gone.
+function Connection:send(bytes)
+  return self:alone(send_all, bytes)
+end
+
+local function send_pieces(self, bytes, size, delay)
   for from = 1, #bytes, size do
-    local ok, err = self:send(bytes:sub(from, from + size - 1))
+    local ok, err = send_all(self, bytes:sub(from, from + size - 1))
     if ok and delay and from + size <= #bytes then
       ok, err = self:sleep(delay)
     end
@@ -119,6 +170,11 @@ function Connection:send_pieces(bytes, size, delay)
   return true
 end
 
+-- One send for each piece of so many bytes.
+function Connection:send_pieces(bytes, size, delay)
+  return self:alone(send_pieces, bytes, size, delay)
+end
+
 function Connection:lost()
   if not self.is_gone then
     self.is_gone = true
@@ -127,11 +183,11 @@ function Connection:lost()
   end
 end
 
--- Closes with a FIN; what was sent still arrives.
+-- Closes with a FIN; what was sent still arrives.  Whoever waits here is told.
 function Connection:close()
   local sock = self.sock
   if sock then
-    self.server:forget(sock)
+    self.server:forget(sock, self)
     self.sock = nil
     sock:close()
   end

@@ -1,4 +1,5 @@
--- A small HTTP/1.1 server for one process: LuaSocket's select, a coroutine for each connection.
+-- A small HTTP/1.1 server for one process: LuaSocket's select, a coroutine for each connection,
+-- and as many more of it as it spawns.
 -- The local gateway of the demo and the scripted gateway of the specs both stand on it.
 --
 --   local server = http_server.new(function(connection)   -- runs once for each connection
@@ -61,6 +62,7 @@ function http_server.new(handle)
     readers = new_set(), -- sockets to select for reading
     writers = new_set(),
     accepted = 0, -- connections so far
+    closed = {}, -- connections that were closed here and may have somebody who waits
     changed = false, -- whether some condition may have come true since it was looked at
     is_running = false,
     watched = nil, -- ends the server when it can be read: standard input
@@ -96,21 +98,13 @@ function Server:watch_stdin()
   self.readers:add(self.watched)
 end
 
-function Server:forget(sock)
+function Server:forget(sock, connection)
+  if next(connection.waiters) then
+    self.closed[#self.closed + 1] = connection
+  end
   self.connections[sock] = nil
   self.readers:remove(sock)
   self.writers:remove(sock)
-end
-
-local function resume(connection, why)
-  local thread = connection.thread
-  local ok, err = coroutine.resume(thread, why)
-  if not ok then
-    io.stderr:write(debug.traceback(thread, tostring(err)), "\n")
-  end
-  if coroutine.status(thread) == "dead" then
-    connection:close()
-  end
 end
 
 function Server:serve(sock)
@@ -120,8 +114,10 @@ function Server:serve(sock)
   local connection = Connection.new(self, sock, self.accepted)
   self.connections[sock] = connection
   self.readers:add(sock)
-  connection.thread = coroutine.create(self.handle)
-  resume(connection, connection)
+  connection:spawn(function()
+    self.handle(connection)
+    connection:close()
+  end)
 end
 
 function Server:accept(listener)
@@ -146,31 +142,42 @@ function Server:read_ready(sock)
   connection:receive()
   if connection.is_gone then
     self.readers:remove(sock)
-    if connection.wants then
-      resume(connection, "closed")
-    end
-  elseif connection.wants == "read" then
-    resume(connection, "ready")
+    connection:wake(nil, "closed")
+  else
+    connection:wake("read", "ready")
   end
+end
+
+-- Resumes those for whom is_due(waiter) holds; returns how many there were.
+function Server:wake_those(is_due, why)
+  local due = {}
+  for _, connection in pairs(self.connections) do
+    for thread, waiter in pairs(connection.waiters) do
+      if is_due(waiter) then
+        due[#due + 1] = { connection = connection, thread = thread, waiter = waiter }
+      end
+    end
+  end
+  for _, one in ipairs(due) do
+    -- One that was resumed before it may have ended its wait.
+    if one.connection.waiters[one.thread] == one.waiter then
+      one.connection:resume(one.thread, why)
+    end
+  end
+  return #due
 end
 
 -- Resumes whoever waited for a moment that has passed; returns the next such moment.
 function Server:fire_timers(now)
-  local due, next_deadline = {}, nil
-  for _, connection in pairs(self.connections) do
-    local deadline = connection.deadline
-    if deadline and deadline <= now then
-      due[#due + 1] = connection
-    elseif deadline and (not next_deadline or deadline < next_deadline) then
+  local next_deadline
+  local count = self:wake_those(function(waiter)
+    local deadline = waiter.deadline
+    if deadline and deadline > now and (not next_deadline or deadline < next_deadline) then
       next_deadline = deadline
     end
-  end
-  for _, connection in ipairs(due) do
-    if connection.deadline and connection.deadline <= now then
-      resume(connection, "timeout")
-    end
-  end
-  if #due > 0 then
+    return deadline and deadline <= now
+  end, "timeout")
+  if count > 0 then
     return self:fire_timers(now)
   end
   return next_deadline
@@ -179,16 +186,19 @@ end
 function Server:check_conditions()
   while self.changed do
     self.changed = false
-    local ready = {}
-    for _, connection in pairs(self.connections) do
-      if connection.wants == "condition" and connection.condition() then
-        ready[#ready + 1] = connection
-      end
-    end
-    for _, connection in ipairs(ready) do
-      if connection.wants == "condition" then
-        resume(connection, "ready")
-      end
+    self:wake_those(function(waiter)
+      return waiter.wants == "condition" and waiter.condition()
+    end, "ready")
+  end
+end
+
+-- Tells those who wait on a connection that was closed on this side.
+function Server:tell_closed()
+  while self.closed[1] do
+    local list = self.closed
+    self.closed = {}
+    for _, connection in ipairs(list) do
+      connection:wake(nil, "closed")
     end
   end
 end
@@ -198,16 +208,17 @@ function Server:step(seconds)
   local deadline
   repeat
     self:check_conditions()
+    self:tell_closed()
     deadline = self:fire_timers(socket.gettime())
-  until not self.changed
+  until not self.changed and not self.closed[1]
   if deadline then
     seconds = math.max(math.min(deadline - socket.gettime(), seconds or math.huge), 0)
   end
   local readable, writable = socket.select(self.readers, self.writers, seconds)
   for _, sock in ipairs(writable) do
     local connection = self.connections[sock]
-    if connection and connection.wants == "write" then
-      resume(connection, "ready")
+    if connection then
+      connection:wake("write", "ready")
     end
   end
   for _, sock in ipairs(readable) do

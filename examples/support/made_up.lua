@@ -9,15 +9,24 @@ local PHRASES = {
   "as much chilli as you dare 🌶️", "crush the lemongrass", "simmer, never boil", "serve at once 🍲",
 }
 
+-- A list is no longer than that, whatever its schema wants.
+local MOST_ITEMS = 100
+
+local function table_or_empty(value)
+  return type(value) == "table" and value or {}
+end
+
 -- The names of an object's fields: in the order of `required`, then the others.
 local function field_names(schema)
   local names, seen = {}, {}
-  for _, name in ipairs(schema.required or {}) do
-    names[#names + 1], seen[name] = name, true
+  for _, name in ipairs(table_or_empty(schema.required)) do
+    names[#names + 1], seen[name] = tostring(name), true
   end
   local others = {}
-  for name in pairs(schema.properties or {}) do
-    others[#others + 1] = not seen[name] and name or nil
+  for name in pairs(table_or_empty(schema.properties)) do
+    if not seen[name] then
+      others[#others + 1] = tostring(name)
+    end
   end
   table.sort(others)
   for _, name in ipairs(others) do
@@ -31,7 +40,7 @@ local written
 local function written_object(schema, state)
   local fields = {}
   for i, name in ipairs(field_names(schema)) do
-    local inner = (schema.properties or {})[name] or {}
+    local inner = table_or_empty(table_or_empty(schema.properties)[name])
     fields[i] = cjson.encode(name) .. ": " .. written(inner, state)
   end
   return "{" .. table.concat(fields, ", ") .. "}"
@@ -39,8 +48,8 @@ end
 
 local function written_list(schema, state)
   local items = {}
-  for i = 1, math.max(3, tonumber(schema.minItems) or 0) do
-    items[i] = written(type(schema.items) == "table" and schema.items or {}, state)
+  for i = 1, math.min(math.max(3, tonumber(schema.minItems) or 0), MOST_ITEMS) do
+    items[i] = written(table_or_empty(schema.items), state)
   end
   return "[" .. table.concat(items, ", ") .. "]"
 end
@@ -72,7 +81,7 @@ function made_up.json(format)
     return '{"answer": "ครับ"}'
   elseif format.type == "json_schema" and type(format.json_schema) == "table" then
     local schema = format.json_schema.schema
-    return written(type(schema) == "table" and schema or {}, { count = 0 })
+    return written(table_or_empty(schema), { count = 0 })
   end
 end
 

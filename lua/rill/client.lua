@@ -16,6 +16,9 @@ Client.__index = Client
 
 local client = {}
 
+-- The keys, by client: not where whoever prints a client would find them.
+local keys = setmetatable({}, { __mode = "k" })
+
 local VERSION = "0.1.0"
 
 local PROVIDERS = {
@@ -70,10 +73,7 @@ end
 local function collect_secrets(key, given)
   local list = { key }
   headers.collect_secrets(list, given.headers)
-  local password = given.proxy and given.proxy:match(":([^/:@]+)@")
-  if password then
-    list[#list + 1] = password
-  end
+  headers.collect_url_secrets(list, given.proxy or nil)
   return list
 end
 
@@ -158,7 +158,32 @@ function client.new(given)
   self.base_headers["User-Agent"] = "rill/" .. VERSION
   self.spec = make_spec(self, given)
   self.profile = core.profile(self.spec)
+  keys[self] = key
   return self
+end
+
+--- The key of a client, for the dialects that send it inside of a message.
+---@param self rill.Client
+---@return string?
+function client.key(self)
+  return keys[self]
+end
+
+--- A client that differs in its wire format alone.
+---@param self rill.Client
+---@param name string
+---@return rill.Client
+function client.with_provider(self, name)
+  if self.provider.name == name then
+    return self
+  end
+  local other = setmetatable({}, Client)
+  for field, value in pairs(self) do
+    other[field] = value
+  end
+  other.provider = require(PROVIDERS[name])
+  other.setups = setmetatable({}, { __mode = "k" })
+  return other
 end
 
 local function make_setup(self, codec)
@@ -281,6 +306,18 @@ function Client:session(given)
   local session, problem = require("rill.session").new(self, given)
   if not session then
     error("client:session: " .. problem, 2)
+  end
+  return session
+end
+
+--- Begins a conversation over one WebSocket; see docs/live.md.
+---@param given rill.LiveOptions
+---@return rill.LiveSession
+---@overload fun(self: rill.Client, given: rill.RealtimeOptions): rill.RealtimeSession
+function Client:live(given)
+  local session, problem = require("rill.live").new(self, given)
+  if not session then
+    error("client:live: " .. problem, 2)
   end
   return session
 end

@@ -1,19 +1,23 @@
 -- SPDX-License-Identifier: MIT
 --
 -- Errors as values: a table with a metatable, made from what the engine reports or what a server
--- says.  Pure: what it needs of rill is as pure.  A secret never gets into an error, because every
--- string of an error passes through `redact` first.
+-- says (error_texts.lua).  Pure: what it needs of rill is as pure.  A secret never gets into an
+-- error, because every string of an error passes through `redact` first.
 
-local errors = {}
+local texts = require("rill.error_texts")
 
-local MESSAGE_MAX = 200
+local errors = {
+  shorten = texts.shorten, -- who knows errors needs no more than these of the texts
+  read = texts.read,
+}
+
 local BODY_MAX = 500
 
 ---@class rill.Error
 ---@field kind rill.ErrorKind
 ---@field message string one line, without secrets
 ---@field status integer? the HTTP status
----@field code string? the server's own code
+---@field code string|integer? the server's own code; of a WebSocket the code it was closed with
 ---@field type string? the server's own type
 ---@field request_id string?
 ---@field retry_after number? seconds the server asked to wait
@@ -23,27 +27,12 @@ local BODY_MAX = 500
 ---@field limit_tokens integer? context_length: what the model takes, where the server said it
 ---@field asked_tokens integer? context_length: how long the request was, where the server said it
 ---@field position integer? malformed: the byte, from 1, at which a text is no JSON
+---@field delivery "unsent"|"uncertain"|nil whether the server may have got the turn of a live
+--  session that its connection failed
 ---@field body string? the start of an answer that was no event stream
 ---@field partial rill.Reply? what had arrived
 
 local Error = { __name = "rill.error" }
-
---- One line of text, at most `max` bytes of it and never half a character.
----@param text string
----@param max integer?
----@return string
-function errors.shorten(text, max)
-  max = max or MESSAGE_MAX
-  text = text:gsub("%s+", " "):gsub("%c", "?"):gsub("^ ", ""):gsub(" $", "")
-  if #text <= max then
-    return text
-  end
-  local cut = max - 3
-  while cut > 0 and (text:byte(cut + 1) or 0) >= 0x80 and text:byte(cut + 1) < 0xC0 do
-    cut = cut - 1
-  end
-  return text:sub(1, cut) .. "..."
-end
 
 local function details(err)
   local list = {}
@@ -62,9 +51,15 @@ local function details(err)
   return #list > 0 and " (" .. table.concat(list, ", ") .. ")" or ""
 end
 
+-- What to put before a message that does not begin with the status by itself.
+local function status_of(err)
+  local status = err.status and err.status >= 300 and ("HTTP %d"):format(err.status)
+  local has_status = status and err.message:sub(1, #status) == status
+  return status and not has_status and status .. ": " or ""
+end
+
 function Error:__tostring()
-  local status = self.status and self.status >= 300 and ("HTTP %d: "):format(self.status) or ""
-  local text = ("rill: %s: %s%s%s"):format(self.kind, status, self.message, details(self))
+  local text = ("rill: %s: %s%s%s"):format(self.kind, status_of(self), self.message, details(self))
   return (text:gsub("%s+", " "))
 end
 
@@ -128,10 +123,22 @@ function errors.new(fields, secrets)
       fields[name] = errors.redact(value, secrets)
     end
   end
-  fields.message = errors.shorten(fields.message, 1000)
-  fields.body = fields.body and errors.shorten(fields.body, BODY_MAX)
+  fields.message = texts.shorten(fields.message, 1000)
+  fields.body = fields.body and texts.shorten(fields.body, BODY_MAX)
   fields.retryable = fields.retryable or false
   return setmetatable(fields, Error)
+end
+
+--- Takes the secrets out of a trail of attempts.
+---@param attempts rill.Attempt[]
+---@param secrets string[]?
+---@return rill.Attempt[] attempts the same
+function errors.redact_attempts(attempts, secrets)
+  for _, attempt in ipairs(attempts) do
+    attempt.reason = attempt.reason and errors.redact(attempt.reason, secrets)
+    attempt.request_id = attempt.request_id and errors.redact(attempt.request_id, secrets)
+  end
+  return attempts
 end
 
 --- Whether a value is an error of rill.
@@ -139,99 +146,6 @@ end
 ---@return boolean
 function errors.is(value)
   return getmetatable(value) == Error
-end
-
-local function word(value)
-  if type(value) == "number" then
-    return ("%.14g"):format(value)
-  end
-  return type(value) == "string" and value ~= "" and value or nil
-end
-
-local function count(value)
-  return type(value) == "number" and value >= 0 and value < 2^53 and math.floor(value) or nil
-end
-
--- The message of an error object, in the shapes that servers use.
-local function message_of(object)
-  local text = object.message or object.detail or object.error_description or object.msg
-  if type(text) == "table" then -- FastAPI: a list of { loc, msg, type }
-    local first = text[1]
-    text = type(first) == "table" and first.msg or text.message
-  end
-  local inner = type(object.metadata) == "table" and object.metadata.raw
-  if type(text) == "string" and type(inner) == "string" and #inner <= MESSAGE_MAX then
-    text = text .. ": " .. inner -- OpenRouter: what the provider behind it said
-  end
-  return word(text)
-end
-
---- Reads what a server says in an error body or an error event.
--- Understands {"error": {...}}, {"error": "text"}, {"message": ...}, {"detail": ...} and lists of
--- these.
----@param value any decoded JSON
----@return table? said { message, code, type }; nil if it holds no error
-function errors.read(value)
-  if type(value) ~= "table" then
-    return nil
-  end
-  if type(value[1]) == "table" then
-    value = value[1]
-  end
-  local inner = value.error
-  if type(inner) == "string" then
-    return { message = word(inner), code = word(value.code), type = word(value.type) }
-  end
-  local object = type(inner) == "table" and inner or value
-  local kind = word(object.type)
-  local said = {
-    message = message_of(object),
-    code = word(object.code) or (object == inner and word(value.code)) or nil,
-    type = kind ~= "error" and kind or nil,
-    limit_tokens = count(object.n_ctx), asked_tokens = count(object.n_prompt_tokens), -- llama.cpp
-  }
-  if type(inner) == "table" and not said.message then
-    said.message = said.code or said.type or "an error without a message"
-  end
-  return said.message and said or nil
-end
-
-local ENTITIES = { amp = "&", lt = "<", gt = ">", quot = "\"", nbsp = " ", ["#39"] = "'" }
-
-local function text_of_html(html)
-  local title = html:match("<[tT][iI][tT][lL][eE][^>]*>(.-)</")
-  local text = title and title:find("%S") and title
-  if not text then
-    text = html:gsub("<([sS]%a+)[^>]*>.-</%1>", function(tag)
-      local name = tag:lower()
-      return (name == "script" or name == "style") and " " or nil
-    end)
-    text = text:gsub("<!%-%-.-%-%->", " "):gsub("<[^>]*>", " ")
-  end
-  return (text:gsub("&(#?%w+);", ENTITIES))
-end
-
---- What a body that may be JSON, HTML or text says, in one short line.
----@param body string?
----@param content_type string?
----@param decode? fun(text: string): any
----@return table said { message?, code?, type?, is_error } is_error: it is JSON that holds an error
-function errors.read_body(body, content_type, decode)
-  body = body or ""
-  local first = body:match("^%s*(.)")
-  if decode and (first == "{" or first == "[") then
-    local said = errors.read((decode(body)))
-    if said then
-      said.is_error = true
-      return said
-    end
-  end
-  local head = body:sub(1, 200):lower()
-  if (content_type or ""):lower():find("html", 1, true) or head:find("<!doctype html", 1, true)
-    or head:find("<html", 1, true) then
-    body = text_of_html(body)
-  end
-  return { message = body:find("%S") and errors.shorten(body) or nil, is_error = false }
 end
 
 local KIND_OF_STATUS = {
@@ -281,7 +195,12 @@ local TIMEOUT_WORDS = {
   idle = "no byte for %s s (timeout.idle)",
   progress = "no further output for %s s (timeout.progress)",
   total = "not finished within %s s (timeout.total)",
+  ping = "no answer to a ping within %s s (ping_timeout)",
+  close = "no answer to the close frame within %s s (close_timeout)",
 }
+
+-- The clocks of a connection on which nothing comes: what came before is no sign of life.
+local OF_SILENCE = { connect = true, idle = true, ping = true, close = true }
 
 local function timeout_message(failure, context)
   local words = TIMEOUT_WORDS[failure.phase or ""]
@@ -291,10 +210,11 @@ local function timeout_message(failure, context)
   end
   local message = words:format(("%.14g"):format(seconds))
   local stats = context.stats or {}
-  local is_silent = failure.phase == "connect" or failure.phase == "idle"
-  if not is_silent and (stats.comments or 0) > 0 then
+  if OF_SILENCE[failure.phase] then
+    return message
+  elseif (stats.comments or 0) > 0 then
     return ("%s; the connection was alive: %d comments received"):format(message, stats.comments)
-  elseif not is_silent and (stats.bytes or 0) > 0 then
+  elseif (stats.bytes or 0) > 0 then
     return ("%s; the connection was alive: %d bytes received"):format(message, stats.bytes)
   end
   return message
@@ -302,7 +222,20 @@ end
 
 -- The kind of an error event, or of an error in place of a stream.
 local function kind_of_said(said)
+  if said.status then
+    return errors.kind_of_status(said.status, said)
+  end
   return context_length().is_meant(said) and "context_length" or "api"
+end
+
+-- What an error event says beside its kind.
+local function add_said(fields, said)
+  fields.code, fields.type = said.code or fields.code, said.type
+  fields.status, fields.retry_after = said.status, said.retry_after
+  if said.status then
+    fields.retryable = fields.kind ~= "quota"
+      and require("rill.core").is_transient(tostring(said.status), said.type)
+  end
 end
 
 -- The numbers of an error that says that the request is too long.
@@ -315,7 +248,7 @@ local function add_lengths(fields, said)
 end
 
 local function describe_http(fields, failure, context, body)
-  local said = errors.read_body(body, failure.content_type, context.decode)
+  local said = texts.read_body(body, failure.content_type, context.decode)
   fields.kind = errors.kind_of_status(failure.status or 0, said, failure.quota)
   fields.message = said.message or REASONS[failure.status] or failure.message
     or "the server gave no reason"
@@ -327,7 +260,7 @@ local function describe_http(fields, failure, context, body)
 end
 
 local function describe_body(fields, failure, context, body)
-  local said = errors.read_body(body, failure.content_type, context.decode)
+  local said = texts.read_body(body, failure.content_type, context.decode)
   if said.is_error then
     fields.kind, fields.message = kind_of_said(said), said.message
     fields.code, fields.type = said.code, said.type
@@ -342,14 +275,26 @@ local function describe_body(fields, failure, context, body)
 end
 
 local function describe_event(fields, failure, context, body)
-  local said = errors.read_body(body, nil, context.decode)
-  fields.kind, fields.status = kind_of_said(said), nil
+  local said = texts.read_body(body, nil, context.decode)
+  fields.kind = kind_of_said(said)
   fields.message = said.message or failure.message or "an error event without a message"
-  fields.code, fields.type = said.code or failure.code, said.type
+  add_said(fields, said)
   add_lengths(fields, said)
 end
 
-local DESCRIBE = { http = describe_http, body = describe_body, api = describe_event }
+-- What OpenSSL and GnuTLS say of who answers in plain text: the server, or a proxy that was to be
+-- spoken to by TLS.
+local function describe_tls(fields)
+  local said = fields.message
+  if said:find("wrong version number", 1, true) or said:find("unexpected TLS packet", 1, true) then
+    fields.message = "the server (or its proxy) does not speak TLS there: did you mean http:// or "
+      .. "ws://? " .. said
+  end
+end
+
+local DESCRIBE = {
+  http = describe_http, body = describe_body, api = describe_event, tls = describe_tls,
+}
 
 --- Makes the public error of what the engine reports.
 ---@param failure table see `failure` in docs/architecture.md
@@ -358,9 +303,11 @@ local DESCRIBE = { http = describe_http, body = describe_body, api = describe_ev
 function errors.from_failure(failure, context)
   local fields = {
     kind = failure.kind, message = failure.message or "the stream failed", phase = failure.phase,
-    status = failure.status ~= 0 and failure.status or nil, code = word(failure.code),
+    status = failure.status ~= 0 and failure.status or nil,
+    code = failure.close_code or failure.code,
     request_id = failure.request_id, retry_after = failure.retry_after,
     retryable = failure.retryable, attempts = context.attempts, partial = context.partial,
+    delivery = failure.delivery,
   }
   if failure.kind == "memory" then
     fields.kind, fields.message = "limit", "out of memory"
@@ -375,17 +322,17 @@ function errors.from_failure(failure, context)
 end
 
 --- Makes the public error of an error event that came inside the stream.
----@param said table from `errors.read`: { message?, code?, type? }
+---@param said table from `errors.read`
 ---@param context table { secrets?, attempts?, partial?, request_id? }
 ---@return rill.Error
 function errors.from_event(said, context)
   local fields = {
     kind = kind_of_said(said), message = said.message or "an error event without a message",
-    code = said.code, type = said.type,
     retryable = require("rill.core").is_transient(said.code, said.type, said.message),
     attempts = context.attempts, partial = context.partial, request_id = context.request_id,
     phase = "stream",
   }
+  add_said(fields, said)
   add_lengths(fields, said)
   return errors.new(fields, context.secrets)
 end
@@ -396,7 +343,7 @@ end
 ---@return rill.Error
 function errors.from_payload(payload, context)
   local body = errors.redact(payload, context.secrets)
-  return errors.from_event(errors.read_body(body, nil, context.decode), context)
+  return errors.from_event(texts.read_body(body, nil, context.decode), context)
 end
 
 return errors

@@ -7,6 +7,7 @@
 ---@field url_variable string? an environment variable whose value takes the place of base_url
 ---@field key_variables string[]? where a key is looked for; nil: it needs none
 ---@field provider string the wire format
+---@field dialect string? what live sessions speak there; nil: it has to be named
 ---@field refuses_usage boolean? whether `stream_options.include_usage` is an error there
 
 ---@type table<string, rill.Gateway>
@@ -15,11 +16,13 @@ local gateways = {
     base_url = "https://api.holysheep.ai/v1",
     key_variables = { "HOLYSHEEP_API_KEY" },
     provider = "openai",
+    dialect = "chat",
   },
   openai = {
     base_url = "https://api.openai.com/v1",
     key_variables = { "OPENAI_API_KEY" },
     provider = "openai",
+    dialect = "responses",
   },
   deepseek = {
     base_url = "https://api.deepseek.com/v1",
@@ -70,6 +73,7 @@ local gateways = {
     base_url = "http://127.0.0.1:8787/v1",
     url_variable = "RILL_LOCAL_URL",
     provider = "openai",
+    dialect = "chat",
   },
 }
 

@@ -82,4 +82,43 @@ function headers.collect_secrets(secrets, given)
   end
 end
 
+-- Names of query parameters whose values are secret, beside those of headers.
+local SECRET_PARAMETERS = { "sig", "pass", "pwd", "jwt" }
+
+local function is_secret_parameter(name)
+  for _, part in ipairs(SECRET_PARAMETERS) do
+    if name:lower():find(part, 1, true) then
+      return true
+    end
+  end
+  return headers.is_secret(name)
+end
+
+local function unescaped(text)
+  return (text:gsub("%%(%x%x)", function(digits)
+    return string.char(tonumber(digits, 16))
+  end))
+end
+
+--- Adds what a URL has that must never be shown: its password, and parameters by their names.
+---@param secrets string[]
+---@param url string?
+function headers.collect_url_secrets(secrets, url)
+  local function add(text)
+    secrets[#secrets + 1] = text
+    secrets[#secrets + 1] = unescaped(text)
+  end
+  url = url or ""
+  local user = url:gsub("^[%w+.-]+://", ""):match("^([^/?#]*)@")
+  local password = user and user:match(":(.+)$")
+  if password then
+    add(password)
+  end
+  for name, value in url:gmatch("[?&]([^=&#]*)=([^&#]+)") do
+    if is_secret_parameter(name) then
+      add(value)
+    end
+  end
+end
+
 return headers

@@ -79,6 +79,18 @@ function history.oldest(messages, is_open)
   return is_open and {} or turn
 end
 
+--- Whether messages that come behind others belong to the turn of those: no user begins another.
+---@param messages table[]
+---@return boolean
+function history.goes_on(messages)
+  for _, message in ipairs(messages) do
+    if not STAYS[message.role] then
+      return message.role ~= "user"
+    end
+  end
+  return true
+end
+
 --- Takes the messages of a turn out of a list.
 ---@param messages table[] is changed
 ---@param turn table[] from `history.oldest`

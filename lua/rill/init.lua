@@ -14,6 +14,17 @@ function rill.client(options)
   return client
 end
 
+--- Opens a WebSocket.  Wrong options raise.
+-- The object is there at once; it connects, answers pings and reads while something of rill's waits
+-- or `rill.step` runs, see docs/websocket.md.
+---@param url string ws:// or wss://
+---@param options rill.WebSocketOptions?
+---@return rill.WebSocket
+function rill.websocket(url, options)
+  local ws = require("rill.websocket").new(url, options)
+  return ws
+end
+
 --- Starts a task: a function whose streams wait without holding up the others.
 -- It begins with the next `rill.run`, `rill.step` or wait for a stream.  An error in it is raised
 -- by `rill.run` or `rill.step`.

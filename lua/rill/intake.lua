@@ -1,12 +1,14 @@
 -- SPDX-License-Identifier: MIT
 --
--- What a stream makes of the items of its transfer: events, each folded once into the reply, and at
--- the end a verdict.  Never waits.  The functions take the stream; its fields are listed in
+-- What a stream makes of the items of its transfer: events, of which folding.lua makes the reply,
+-- and at the end a verdict.  Never waits.  The functions take the stream; its fields are listed in
 -- stream.lua.
 --
 -- Who reads text only has no use for events.  Chunks in which C has seen no output are then put
 -- aside undecoded, and the verdict of an end that cannot be an error is left open; `settle` makes
 -- good for both when somebody asks for the reply.  Short answers cost half as much that way.
+
+local folding = require("rill.folding")
 
 local intake = {}
 
@@ -59,29 +61,6 @@ local function enqueue(self, events)
   end
 end
 
--- The message that events are folded into; made with the first of them, anew for each attempt.
-local function message_of(self)
-  if not self.message then
-    local json = self.setup.json
-    self.message = require("rill.message").new(self.choices)
-    local state = self.setup.provider.new_state(self.choices > 1)
-    state.wanted = self.choices
-    state.started = not self.keeping -- `start` would come late, if at all
-    state.decode, state.encode = json.decode, json.canonical
-    state.decode_base64 = require("rill.core").base64_decode
-    self.state = state
-  end
-  return self.message
-end
-
--- Asks the provider what a chunk means that arrived behind so much text and reasoning.
-local function read_chunk(self, chunk, text_length, reasoning_length)
-  message_of(self)
-  local state = self.state
-  state.text_length, state.reasoning_length = text_length, reasoning_length
-  return self.setup.provider.events(chunk, state)
-end
-
 --- What errors.lua wants to know about a request.
 ---@param transfer rill.Transfer
 ---@param setup table
@@ -96,45 +75,17 @@ function intake.error_context(transfer, setup)
 end
 
 local function error_context(self)
-  return intake.error_context(self.transfer, self.setup)
-end
-
--- The reply as far as events were folded.
-local function reply_of(self)
-  local reply = message_of(self):reply({
-    text = self.text_at_end or self.transfer:reply(),
-    reasoning = self.reasoning_at_end or self.transfer:reasoning(),
-    state = self.state, provider = self.setup.provider, outcome = self.outcome,
-  })
-  reply.cached = self.is_cached or nil
-  return reply
-end
-
--- Folds the usage that C has seen in chunks it took whole, and gives its event.
-local function fold_usage(self)
-  local raw = self.transfer:usage()
-  local usage = raw and self.setup.json.decode(raw)
-  if type(usage) ~= "table" then
-    return nil
-  end
-  local event = self.setup.provider.read_usage(usage)
-  if not event then
-    return nil -- no count in it
-  end
-  event.raw = usage
-  if self.is_cached then
-    require("rill.cache").clear_usage(event)
-  end
-  message_of(self):fold(event)
-  return event
+  local context = intake.error_context(self.transfer, self.setup)
+  context.attempts = self.fault and self.fault.attempts or context.attempts -- a connection's
+  return context
 end
 
 local function end_with(self, outcome, err)
   self.has_ended, self.outcome = true, outcome
   if err then
-    self.err, err.partial = err, reply_of(self)
+    self.err, err.partial = err, folding.reply(self)
   else
-    self.reply = reply_of(self)
+    self.reply = folding.reply(self)
     if self.recorder then
       self.recorder:finished(outcome, self.reply)
     end
@@ -145,7 +96,7 @@ end
 local function give_up(self, outcome, err)
   local transfer = self.transfer
   self.text_at_end, self.reasoning_at_end = transfer:reply(), transfer:reasoning()
-  fold_usage(self)
+  folding.usage(self)
   end_with(self, outcome, err)
   transfer:close()
   while transfer:take() do
@@ -155,7 +106,10 @@ end
 local function accept_malformed(self, payload, problem)
   self.malformed = self.malformed + 1
   local text = errors().shorten(errors().redact(problem, self.setup.secrets))
-  enqueue(self, { { type = "other", malformed = true, raw_text = payload, message = text } })
+  enqueue(self, { {
+    type = "other", malformed = true, message = text,
+    raw_text = errors().redact(payload, self.setup.secrets),
+  } })
   if self.malformed >= self.setup.malformed then
     local context = error_context(self)
     give_up(self, "broken", errors().new({
@@ -167,102 +121,35 @@ local function accept_malformed(self, payload, problem)
   end
 end
 
--- Folds the events of a chunk and gives those that are for the consumer, if there are any: that one
--- choice has finished is not, the stream says `done` once for all.
-local function fold_all(self, events)
-  local whole = message_of(self)
-  local kept, size = 0, #events
-  for i = 1, size do
-    local event = events[i]
-    if self.is_cached and event.type == "usage" then
-      require("rill.cache").clear_usage(event)
-    end
-    whole:fold(event)
-    if event.type == "text" and (event.choice or 0) == 0 then
-      self.transfer:append(event.text)
-    elseif event.type == "reasoning" and (event.choice or 0) == 0 then
-      self.transfer:append_reasoning(event.text)
-    end
-    if event.type ~= "done" then
-      kept = kept + 1
-      events[kept] = event
-    end
-  end
-  for i = kept + 1, size do
-    events[i] = nil
-  end
-  return kept > 0 and events or nil
-end
-
--- What of a chunk may go back with the next request is decoded with care for what is empty in it.
-local function decode(self, payload)
-  local json, provider = self.setup.json, self.setup.provider
-  local mark, no_mark = provider.mark, provider.no_mark
-  if mark and payload:find(mark, 1, true)
-    and not (no_mark and payload:find(no_mark, 1, true)) then
-    return json.decode_exact(payload)
-  end
-  return json.decode(payload)
-end
-
--- Takes in the chunks that were put aside: payload, and the lengths of text and reasoning before
--- it.  There is no output in them, and nobody waits for their events.
-local function fold_deferred(self)
-  local deferred = self.deferred
-  if not deferred then
-    return
-  end
-  self.deferred = nil
-  for i = 1, #deferred, 3 do
-    local chunk = decode(self, deferred[i])
-    if type(chunk) == "table" then
-      fold_all(self, read_chunk(self, chunk, deferred[i + 1], deferred[i + 2]) or {})
-    end
-  end
-end
-
 local function accept_event(self, payload, name)
-  fold_deferred(self) -- in the order of their arrival
+  folding.catch_up(self) -- in the order of their arrival
   if name == "error" then
     return give_up(self, "provider_error", errors().from_payload(payload, error_context(self)))
   end
-  local chunk, problem = decode(self, payload)
+  local chunk, problem = folding.decode(self, payload)
   if type(chunk) ~= "table" then
     return accept_malformed(self, payload, problem or "it is no object")
   end
-  local events, said = read_chunk(self, chunk, self.transfer:lengths())
+  local events, said = folding.read(self, chunk, self.transfer:lengths())
   if not events then
     return give_up(self, "provider_error", errors().from_event(said, error_context(self)))
   end
-  events = fold_all(self, events)
+  events = folding.fold(self, events)
   if events then
     enqueue(self, events)
-  end
-end
-
-local DEFERRED_MAX = 16 * 3
-
-local function defer(self, payload)
-  local deferred = self.deferred or {}
-  local size = #deferred
-  self.deferred = deferred
-  deferred[size + 1] = payload
-  deferred[size + 2], deferred[size + 3] = self.transfer:lengths()
-  if size + 3 >= DEFERRED_MAX then
-    fold_deferred(self)
   end
 end
 
 -- How it ended: sets outcome and reply, or the error.  Gives the event of the usage that is left.
 local function judge(self)
   local transfer = self.transfer
-  fold_deferred(self)
-  local usage = fold_usage(self)
+  folding.catch_up(self)
+  local usage = folding.usage(self)
   local text_length, reasoning_length = transfer:lengths()
   local outcome, fault, is_unmarked = verdict().judge({
     ending = transfer:ending(),
-    failure = transfer:failure(),
-    message = message_of(self),
+    failure = self.fault or transfer:failure(),
+    message = folding.message(self),
     has_text = text_length > 0 or reasoning_length > 0,
     has_unfinished = transfer:unfinished(),
     decode = self.setup.json.decode,
@@ -281,7 +168,7 @@ local function is_certainly_fine(self)
   end
   local reason = transfer:finish_reason()
   return reason ~= nil
-    and not verdict().is_provider_error(self.setup.provider.finish_reason(reason))
+    and not verdict().is_error(self.setup.provider.finish_reason(reason))
 end
 
 -- The transfer has nothing more.
@@ -309,9 +196,9 @@ function intake.settle(self)
     self.is_unsettled = false
     judge(self)
   else
-    fold_deferred(self)
+    folding.catch_up(self)
   end
-  message_of(self)
+  folding.message(self)
 end
 
 --- The reply as far as items were taken in.
@@ -320,9 +207,9 @@ end
 function intake.reply(self)
   intake.settle(self)
   if not self.has_ended then
-    fold_usage(self)
+    folding.usage(self)
   end
-  return reply_of(self)
+  return folding.reply(self)
 end
 
 local function accept_retry(self, attempt, delay, reason)
@@ -336,6 +223,10 @@ end
 -- The event of a plain text or reasoning that C has recognised and already added to the reply.
 local function text_event(self, kind, text, payload)
   local setup = self.setup
+  local conceal = payload and setup.provider.conceal -- where a server may repeat the key
+  if conceal then
+    payload = conceal(payload)
+  end
   local event = setmetatable({
     type = kind,
     text = text,
@@ -345,7 +236,7 @@ local function text_event(self, kind, text, payload)
   if not payload or not self.keeping then
     return event
   end
-  message_of(self)
+  folding.message(self)
   if self.state.started then
     return event
   end
@@ -366,7 +257,7 @@ local function take_item(self)
     return text_event(self, kind, first, second)
   elseif kind == "event" then
     if third and not self.keeping then -- quiet, and only text is wanted
-      defer(self, first)
+      folding.defer(self, first)
     else
       accept_event(self, first, second)
     end
@@ -409,6 +300,21 @@ function intake.pull(self)
       return nil, pending
     end
   end
+end
+
+--- Puts an event of rill's own behind what has been received so far.
+---@param self rill.Stream
+---@param event rill.Event
+function intake.interject(self, event)
+  if self.has_ended then
+    return
+  end
+  intake.drain(self)
+  if event.type == "retry" then
+    self.retries = self.retries + 1
+    event.reason = errors().redact(event.reason or "", self.setup.secrets)
+  end
+  enqueue(self, { event })
 end
 
 --- Takes in everything that has been received; the events stay in the queue.

@@ -35,6 +35,12 @@ local function make_decode(codec, null_of_it)
   local decode = codec.decode
   return function(text)
     local ok, value, second, third = pcall(decode, text)
+    if not ok or value == nil then
+      local mended = find(text, "\\u[dD]") and require("rill.json_surrogates").mended(text)
+      if mended then
+        ok, value, second, third = pcall(decode, mended)
+      end
+    end
     if not ok then
       return nil, tostring(value)
     end

@@ -11,6 +11,16 @@ options.TIMEOUTS = {
 options.RETRY = { max = 3, base = 1, factor = 2, cap = 30, jitter = 0.25, max_wait = 60 }
 options.LIMITS = { buffer = 1048576, event = 33554432, error_body = 65536, malformed = 3 }
 
+-- Of a WebSocket.
+options.OPENING = { connect = 10, first_byte = 20 }
+options.HEARTBEAT = { ping_interval = 30, ping_timeout = 10, close_timeout = 10 }
+options.RECONNECT = {
+  max = 5, base = 1, growth = "linear", factor = 2, cap = 30, jitter = 0.25, max_wait = 60,
+}
+options.SOCKET_LIMITS = {
+  message = 33554432, buffer = 1048576, send = 1048576, error_body = 65536,
+}
+
 -- Checks: nil, or what a value must be.
 
 local function seconds(value)
@@ -72,6 +82,25 @@ local function text_or_false(value)
   return value ~= false and text(value) or nil
 end
 
+-- What libcurl takes; without a scheme it is http.
+local PROXIES = {
+  http = true, https = true, socks4 = true, socks4a = true, socks5 = true, socks5h = true,
+}
+
+-- The URL may hold a password: no more than its scheme is shown.
+local function proxy(value)
+  local problem = text_or_false(value)
+  if problem or not value then
+    return problem
+  end
+  local scheme, rest = value:match("^([^:/@]+)://(.*)$")
+  if scheme and not PROXIES[scheme:lower()] then
+    return "has an " .. options.unknown(scheme, PROXIES, "", "scheme")
+  elseif not (rest or value):match("^[^/?#:]") or value:find("%s") then
+    return "must be the URL of a proxy, such as \"http://proxy.example.org:3128\""
+  end
+end
+
 local function flag(value)
   if type(value) ~= "boolean" then
     return "must be true or false"
@@ -81,6 +110,22 @@ end
 local function tables(value)
   if type(value) ~= "table" then
     return "must be a table"
+  end
+end
+
+-- Tokens, as HTTP has them, each once.
+local function names(value)
+  if type(value) ~= "table" or #value == 0 then
+    return "must be a list of names"
+  end
+  local known = {}
+  for _, name in ipairs(value) do
+    if type(name) ~= "string" or not name:find("^[%w!#$%%&'*+.^_`|~-]+$") then
+      return "must be a list of names, without blanks and commas"
+    elseif known[name] then
+      return ("names '%s' twice"):format(name)
+    end
+    known[name] = true
   end
 end
 
@@ -141,7 +186,7 @@ local TRANSPORT = {
   },
   retry = {
     max = retries, base = positive_seconds, factor = factor, cap = positive_seconds,
-    jitter = part, max_wait = seconds,
+    growth = one_of("exponential", "linear"), jitter = part, max_wait = seconds,
   },
   limits = { buffer = bytes, event = bytes, error_body = bytes, malformed = count },
   headers = tables,
@@ -153,9 +198,26 @@ options.CLIENT = {
   timeout = TRANSPORT.timeout, retry = TRANSPORT.retry, limits = TRANSPORT.limits,
   headers = tables, gateway = text, base_url = base_url, api_key = api_key,
   provider = text, prices = tables, json = codec, cache = cache, loop = text,
-  proxy = text_or_false, ca_file = text, ca_path = text, tls_verify = flag,
+  proxy = proxy, ca_file = text, ca_path = text, tls_verify = flag,
   http_version = one_of("auto", "1.1", "2"),
 }
+
+local RECONNECT = {
+  max = retries, base = positive_seconds, growth = one_of("linear", "exponential"),
+  factor = factor, cap = positive_seconds, jitter = part, max_wait = seconds,
+}
+
+options.WEBSOCKET = {
+  headers = tables, subprotocols = names, deflate = flag, loop = text,
+  timeout = { connect = seconds, first_byte = seconds },
+  ping_interval = seconds, ping_timeout = seconds, close_timeout = seconds,
+  limits = { message = bytes, buffer = bytes, send = bytes, error_body = bytes },
+  reconnect = RECONNECT,
+  proxy = proxy, ca_file = text, ca_path = text, tls_verify = flag,
+}
+
+-- Tables of options in whose place may stand false.
+local CAN_BE_OFF = { [RECONNECT] = true }
 
 options.CALLBACKS = {
   on_delta = true, on_complete = true, on_error = true,
@@ -196,7 +258,9 @@ function options.problem(given, schema, prefix)
     elseif type(check) == "function" then
       problem = check(value)
     elseif type(value) ~= "table" then
-      problem = ("must be a table, such as { %s = ... }"):format((next(check)))
+      local is_off = value == false and CAN_BE_OFF[check]
+      problem = not is_off and ("must be a table, such as { %s = ... }"):format((next(check)))
+        or nil
     else
       local inner = options.problem(value, check, prefix .. name .. ".")
       if inner then

@@ -3,6 +3,7 @@
 -- The calls that read a stream, written once for streams and for relays, which are made of several
 -- streams.  Each is sugar over a few functions that a class brings along.
 
+local alarm = require("rill.alarm")
 local loops = require("rill.loops")
 
 local reading = {}
@@ -54,17 +55,29 @@ local function add_iterators(class)
   end
 end
 
+-- Each call that waits for so long has a clock of its own: others may wait for the same stream,
+-- each as long as they like.
+local function alarm_of(self, rouse)
+  local held = setmetatable({ stream = self }, { __mode = "v" })
+  return alarm.new(function()
+    if held.stream then
+      rouse(held.stream)
+    end
+  end)
+end
+
 local function add_next(class, own)
-  local pull, wait, keep, alarm, progress = own.pull, own.wait, own.keep, own.alarm, own.progress
+  local pull, wait, keep, rouse, progress = own.pull, own.wait, own.keep, own.rouse, own.progress
 
   local function next_within(self, seconds)
     local event, err
-    local has_rung = alarm(self, seconds)
+    local clock = alarm_of(self, rouse)
+    local has_rung = clock:set(seconds)
     repeat
       wait(self)
       event, err = pull(self)
     until err ~= "pending" or has_rung()
-    alarm(self, nil)
+    clock:set(nil)
     if err == "pending" then
       return nil, "timeout"
     end
@@ -143,7 +156,7 @@ end
 -- The stream as smooth.lua wants it.
 local function smooth_source(self, own, take_text)
   local core = require("rill.core")
-  local alarm -- made when it is first needed
+  local clock -- made when it is first needed
   return {
     read = function()
       return take_text(self)
@@ -152,8 +165,8 @@ local function smooth_source(self, own, take_text)
       return own.wait(self)
     end,
     sleep = function(seconds)
-      alarm = alarm or core.alarm()
-      return loops.wait(core.engine(), alarm:set(seconds), self.setup.loop)
+      clock = clock or core.alarm()
+      return loops.wait(core.engine(), clock:set(seconds), self.setup.loop)
     end,
     check = function(name)
       local problem = loops.iterator_problem(self.setup.loop)
@@ -177,8 +190,8 @@ local function add_smooth(class, own, take_text)
   function class:smooth(options)
     own.keep(self, false)
     local source = smooth_source(self, own, take_text)
-    local made = require("rill.smooth")(source, options, require("rill.core").now)
-    return made
+    self.smoothing = require("rill.smooth")(source, options, require("rill.core").now)
+    return self.smoothing
   end
 end
 
@@ -235,8 +248,7 @@ end
 --  progress(self)      the same without waiting
 --  take(self)          the next text of choice 0, if it is there and everything before it was given
 --  keep(self, flag)    whether events are wanted from now on, or only text
---  alarm(self, s)      ends a `wait` after s seconds; gives a function that says whether they are
---                      over; s nil: takes the alarm back
+--  rouse(self)         ends the `wait` of everyone, whatever the stream waits for
 --  text_so_far(self)   the text of choice 0
 --  conclude(self)      the reply, once `pull` has given nil without an error
 ---@return fun(self: table, is_pending: boolean?): string?, rill.Error? read_text the next text of

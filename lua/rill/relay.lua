@@ -6,11 +6,10 @@
 --   after(relay, reply, err)   a stream has ended: reply or err
 --   advance(relay)             called while there is none: by then, or now, the policy calls
 --                              relay:open, relay:finish or relay:fail, or returns "pending" and
---                              later calls loops.wake(relay)
+--                              later calls loops.wake(relay.bell)
 --   decorate(relay, reply)     adds what the whole knows to the reply of one stream
 --   ended(relay)               the relay has ended, in whatever way; may be left out
 
-local core = require("rill.core")
 local errors = require("rill.errors")
 local loops = require("rill.loops")
 local reading = require("rill.reading")
@@ -28,12 +27,16 @@ local relay = {}
 ---@param callbacks rill.Callbacks?
 ---@return rill.Relay
 function relay.new(first, policy, callbacks)
-  return setmetatable({
+  local self = setmetatable({
     engine = first.engine,
     setup = first.setup,
     model = first.model,
     policy = policy,
+    lane = nil, -- of a live session's lane: its name
     callbacks = callbacks,
+    smoothing = nil, -- what shows its text at a pace, if anything does
+    on_given = nil, -- (relay, event): told of each that a reader takes, in whatever way, but for
+    -- plain texts that are taken as such
     inner = first, -- the stream that is read, or the last one that was
     is_between = false, -- it has ended, and what follows is not open yet
     past = {}, -- streams that have ended, in order
@@ -41,14 +44,15 @@ function relay.new(first, policy, callbacks)
     queue = {}, -- events of the relay's own that were not given yet
     keeping = true, -- whether events are wanted
     last_done = nil, -- the `done` of the stream that ended last
-    alarm = nil, -- made by the first `next(seconds)`
-    alarm_id = nil, -- while it is set
+    bell = nil, -- for who waits for the policy: rung when there are news
     has_ended = false,
     is_closed = false,
     outcome = nil, -- these are set when it has ended
     reply = nil, -- if it did not fail
     err = nil, -- if it did
   }, Relay)
+  self.bell = loops.bell(self, Relay.close)
+  return self
 end
 
 --- Goes on with a further stream.
@@ -63,7 +67,7 @@ end
 function Relay:push(event)
   event.turn = event.turn or self.turn
   self.queue[#self.queue + 1] = event
-  loops.wake(self)
+  loops.wake(self.bell)
 end
 
 local function end_with(self, outcome)
@@ -111,6 +115,7 @@ local function pull(self)
   while true do
     local event = table.remove(self.queue, 1)
     if event then
+      event.lane = self.lane
       return event
     elseif self.has_ended then
       return nil, self.err
@@ -124,7 +129,7 @@ local function pull(self)
       elseif event.type == "done" then
         self.last_done = event
       else
-        event.turn = self.turn
+        event.turn, event.lane = self.turn, self.lane
         return event
       end
     elseif self.is_closed then
@@ -135,34 +140,17 @@ local function pull(self)
   end
 end
 
--- Sets the alarm of `next(seconds)`, or takes it back.  It is heard whatever the relay waits for:
--- a stream, or the policy.
-local function alarm(self, seconds)
-  if self.alarm_id then
-    loops.forget(self.alarm_id)
-    self.alarm_id = self.alarm:set(nil)
+local function give(self)
+  local event, err = pull(self)
+  if event and self.on_given then
+    self:on_given(event)
   end
-  if not seconds then
-    return
-  end
-  local has_rung = false
-  self.alarm = self.alarm or core.alarm()
-  self.alarm_id = self.alarm:set(seconds)
-  loops.park(self.alarm_id, {
-    wake = function()
-      has_rung = true
-      loops.wake(self)
-      loops.wake(self.inner.id)
-    end,
-  })
-  return function()
-    return has_rung
-  end
+  return event, err
 end
 
 local function wait(self)
   if self.is_between then
-    return loops.wait(self.engine, self, self.setup.loop)
+    return loops.wait(self.engine, self.bell, self.setup.loop)
   end
   return stream.wait(self.inner)
 end
@@ -181,13 +169,17 @@ local function keep(self, flag)
 end
 
 local read_text = reading.install(Relay, {
-  pull = pull,
+  pull = give,
   wait = wait,
   take = take,
   keep = keep,
-  alarm = alarm,
+  rouse = function(self)
+    loops.wake(self.bell)
+    loops.wake(self.inner.id)
+  end,
   progress = function(self)
     loops.progress(self.engine) -- what it waits for may be a task
+    stream.pump(self.inner)
   end,
   text_so_far = function(self)
     return self.inner.text_at_end or self.inner.transfer:reply()
@@ -208,7 +200,7 @@ function Relay:text()
   reading.check_iterator(self, "text")
   keep(self, false)
   return function()
-    return next_text(self)
+    return take(self) or next_text(self) -- the first is the hot path
   end, self, nil, self
 end
 
@@ -221,6 +213,18 @@ function Relay:partial()
   local partial = self.inner:partial()
   partial.outcome = nil -- that of the stream, if it has ended, is not the relay's
   return self.policy:decorate(self, partial)
+end
+
+--- The text that its reader was given of the stream that is read: what was taken, or shown where it
+--- comes at a pace.
+---@return string
+function Relay:given()
+  if self.is_between then
+    return ""
+  end
+  local inner, smoothing = self.inner, self.smoothing
+  local taken = inner.text_at_end or inner.transfer:reply()
+  return smoothing and taken:sub(1, math.max(#taken - #smoothing:unseen(), 0)) or taken
 end
 
 --- Closes the relay: drops the connection, and goes on with nothing.
@@ -236,7 +240,7 @@ function Relay:close()
     local _, pending = pull(self)
   until self.has_ended or pending == "pending"
   self.queue = {}
-  loops.wake(self)
+  loops.wake(self.bell)
 end
 
 -- The streams in order, with their turns.
@@ -265,7 +269,7 @@ function Relay:attempts()
     local started = part.stream.transfer:stats().started
     start = start or started
     for _, attempt in ipairs(part.stream:attempts()) do
-      attempt.started, attempt.turn = attempt.started + started - start, part.turn
+      attempt.started, attempt.turn = attempt.started + (started - start), part.turn
       list[#list + 1] = attempt
     end
   end

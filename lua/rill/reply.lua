@@ -44,7 +44,8 @@ end
 function Reply:message()
   local source = sources[self]
   local tool_calls = filled_arguments(wire_calls(self.tool_calls))
-  local content = self.text ~= "" and self.text or self.refusal
+  local content = self.text ~= "" and self.text or self.audio and self.audio.transcript
+    or self.refusal
   local native = source and source.provider.native
     and source.provider.native(source.state, self) or nil
   if native then

@@ -28,14 +28,16 @@ end
 
 --- What is wrong with a list of messages, or nil.
 ---@param messages any
+---@param may_be_empty boolean?
 ---@return string?
-function requests.problem_of_messages(messages)
+function requests.problem_of_messages(messages, may_be_empty)
   if type(messages) ~= "table" then
     return "field 'messages' must be a list such as { { role = \"user\", content = \"...\" } }"
       .. ", not a " .. type(messages)
-  elseif messages[1] == nil then
-    return next(messages) == nil and "field 'messages' must not be empty"
-      or "field 'messages' must be a list of messages, not one message"
+  elseif messages[1] == nil and next(messages) ~= nil then
+    return "field 'messages' must be a list of messages, not one message"
+  elseif messages[1] == nil and not may_be_empty then
+    return "field 'messages' must not be empty"
   end
   for i = 1, #messages do
     local message = messages[i]
@@ -67,12 +69,11 @@ function requests.problem_of_extra(request)
   end
 end
 
-local function problem_of_request(request)
-  if type(request) ~= "table" then
-    return "argument 1 must be a table { model = ..., messages = ... }, not a " .. type(request)
-  elseif type(request.model) ~= "string" or request.model == "" then
-    return "field 'model' must be a string that is not empty"
-  elseif request.stream ~= nil and request.stream ~= true then
+--- What is wrong with the fields of a request that say how it is asked, or nil.
+---@param request table
+---@return string?
+function requests.problem_of_manner(request)
+  if request.stream ~= nil and request.stream ~= true then
     return "field 'stream' cannot be switched off; call :result() to have the answer in one piece"
   elseif request.n ~= nil and not (type(request.n) == "number" and request.n >= 1
     and request.n == math.floor(request.n)) then
@@ -80,7 +81,17 @@ local function problem_of_request(request)
   elseif request.cache ~= nil and type(request.cache) ~= "boolean" then
     return "field 'cache' must be false, which leaves the client's cache alone, or true"
   end
-  return requests.problem_of_extra(request) or requests.problem_of_messages(request.messages)
+  return requests.problem_of_extra(request)
+end
+
+local function problem_of_request(request, may_be_empty)
+  if type(request) ~= "table" then
+    return "argument 1 must be a table { model = ..., messages = ... }, not a " .. type(request)
+  elseif type(request.model) ~= "string" or request.model == "" then
+    return "field 'model' must be a string that is not empty"
+  end
+  return requests.problem_of_manner(request)
+    or requests.problem_of_messages(request.messages, may_be_empty)
 end
 
 --- What is wrong with what a request says for the transport, or nil.
@@ -119,9 +130,10 @@ end
 --- What is wrong with a request and its callbacks, or nil.
 ---@param request any
 ---@param callbacks any
+---@param may_be_empty boolean? whether nothing need have been said
 ---@return string?
-function requests.problem(request, callbacks)
-  local problem = problem_of_request(request)
+function requests.problem(request, callbacks, may_be_empty)
+  local problem = problem_of_request(request, may_be_empty)
   if not problem and requests.has_overrides(request) then
     problem = requests.problem_of_overrides(request)
   end

@@ -4,6 +4,7 @@
 -- model.  What it counts with is what the server has counted for the turns so far, and an estimate
 -- for what is new (history.lua).
 
+local common = require("rill.providers.common")
 local history = require("rill.history")
 local json = require("rill.json")
 local requests = require("rill.requests")
@@ -21,6 +22,20 @@ local OWN = {
   system = true, messages = true, max_context = true, on_trim = true, keep_failed = true,
 }
 
+--- Options that are for the session alone; any other is a field of every request.
+---@type table<string, boolean>
+session.own_options = OWN
+
+--- In place of a question: an answer to the messages as they are.
+session.NOTHING = {}
+
+Session.way_out = "close it" -- of an answer that is still coming
+
+-- Who asks: what the tool loop of one question takes for a client.
+function Session:asker()
+  return self.client
+end
+
 local function problem_of(options)
   if type(options) ~= "table" then
     return "argument 1 must be a table { model = ... }, not a " .. type(options)
@@ -28,8 +43,6 @@ local function problem_of(options)
     return "field 'model' must be a string that is not empty"
   elseif options.system ~= nil and type(options.system) ~= "string" then
     return "field 'system' must be a string"
-  elseif options.messages ~= nil and type(options.messages) ~= "table" then
-    return "field 'messages' must be a list of messages"
   elseif options.on_trim ~= nil and type(options.on_trim) ~= "function" then
     return "field 'on_trim' must be a function"
   elseif options.keep_failed ~= nil and type(options.keep_failed) ~= "boolean" then
@@ -44,7 +57,9 @@ local function problem_of(options)
   if max ~= nil and not (type(max) == "number" and max > 0) then
     return "field 'max_context' must be a positive number of tokens"
   end
-  return turns.problem(options)
+  return turns.problem(options) or requests.problem_of_manner(options)
+    or requests.problem_of_overrides(options)
+    or options.messages ~= nil and requests.problem_of_messages(options.messages, true) or nil
 end
 
 local function first_messages(options)
@@ -67,9 +82,10 @@ end
 --- Makes a session.
 ---@param client rill.Client
 ---@param options rill.SessionOptions
+---@param class table? in place of a plain session's: what rill/live.lua adds to it
 ---@return rill.Session?
 ---@return string? problem
-function session.new(client, options)
+function session.new(client, options, class)
   local problem = problem_of(options)
   if problem then
     return nil, problem
@@ -87,25 +103,47 @@ function session.new(client, options)
     max_context = options.max_context,
     on_trim = options.on_trim,
     keep_failed = options.keep_failed or false,
-    open = setmetatable({}, { __mode = "v" }), -- the stream of the last question, while it lives
+    open = setmetatable({}, { __mode = "v" }), -- streams by number, while they live
+    count = 0, -- how many streams there were
     measured = nil, -- since the first answer: { upto, tokens }: the last message that was counted,
     -- and the tokens of all up to it
     costs = setmetatable({}, { __mode = "k" }), -- tokens of a turn, by its first message
-    goes_on = false, -- whether what is asked now is no question, but belongs to the turn before it
-    start = 0, -- tokens there were before the turn that is asked for now
     overhead = overhead(client, options.tools), -- tokens of what is sent beside the messages
-    step = 1, -- how many turns go when the server does not say how many tokens are too many
-  }, Session)
+  }, class or Session)
 end
 
-local function message_of(question)
-  if type(question) == "string" then
-    return { role = "user", content = question }
-  elseif type(question) == "table" and question.role ~= nil then
-    return question
-  elseif type(question) == "table" and question[1] ~= nil then
-    return { role = "user", content = question }
+-- The messages that a question is, in a list of their own, and whether their tables are the
+-- asker's; nil: it is none.
+local function messages_of(question)
+  if question == session.NOTHING then
+    return {}
+  elseif type(question) == "string" then
+    return { { role = "user", content = question } }
+  elseif type(question) ~= "table" then
+    return nil
+  elseif question.role ~= nil then
+    return { question }, true
+  elseif type(question[1]) == "table" and question[1].role ~= nil then
+    return common.copy(question), true
   end
+  return question[1] ~= nil and { { role = "user", content = question } } or nil
+end
+
+-- A message is known by its table, so what is said once more becomes another one.
+local function tell_apart(asked, messages)
+  local known = {}
+  for _, message in ipairs(messages) do
+    known[message] = true
+  end
+  for i, message in ipairs(asked) do
+    asked[i] = known[message] and common.copy(message) or message
+    known[message] = true
+  end
+end
+
+local function problem_of_question(asked)
+  local problem = requests.problem_of_messages(asked, true)
+  return problem and "argument 1: " .. problem
 end
 
 -- How long a list of messages is, with the tools: counted as far as the server has counted,
@@ -121,25 +159,26 @@ local function size_of(self, messages)
 end
 
 -- Takes the oldest turn out; its messages and how many tokens they had; nil if there is none.
-local function drop_oldest(self)
-  local turn = history.oldest(self.messages, self.goes_on)
+local function drop_oldest(question)
+  local own = question.session
+  local turn = history.oldest(own.messages, question.goes_on)
   if not turn[1] then
     return nil
   end
-  local tokens = self.costs[turn[1]] or history.estimate_all(turn)
-  history.remove(self.messages, turn)
-  if self.measured then
-    self.measured.tokens = math.max(self.measured.tokens - tokens, 0)
+  local tokens = own.costs[turn[1]] or history.estimate_all(turn)
+  history.remove(own.messages, turn)
+  if own.measured then
+    own.measured.tokens = math.max(own.measured.tokens - tokens, 0)
   end
-  self.start = math.max(self.start - tokens, 0)
+  question.start = math.max(question.start - tokens, 0)
   return turn, tokens
 end
 
 -- Takes turns out while is_enough(tokens, turns), of those that went, is not true.
-local function trim(self, reason, is_enough)
+local function trim(question, reason, is_enough)
   local dropped, tokens, count = {}, 0, 0
   while not is_enough(tokens, count) do
-    local turn, size = drop_oldest(self)
+    local turn, size = drop_oldest(question)
     if not turn then
       break
     end
@@ -148,15 +187,28 @@ local function trim(self, reason, is_enough)
       dropped[#dropped + 1] = message
     end
   end
-  if count > 0 and self.on_trim then
-    self.on_trim(dropped, reason)
+  local on_trim = question.session.on_trim
+  if count > 0 and on_trim then
+    on_trim(dropped, reason)
   end
   return count > 0
 end
 
--- The hooks of the tool loop, see turns.lua.
+-- One question: the hooks of its tool loop, see turns.lua.  There may be several at a time.
 local hooks = {}
 hooks.__index = hooks
+Session.hooks = hooks
+
+local function new_question(self, asked)
+  return setmetatable({
+    session = self,
+    asked = #asked, -- how many messages it is
+    goes_on = history.goes_on(asked), -- whether it is none, but belongs to the turn before it
+    after = self.messages[#self.messages], -- the message that it follows, if there is one
+    start = size_of(self, self.messages), -- tokens there were before it
+    step = 1, -- how many turns go when the server does not say how many tokens are too many
+  }, self.hooks)
+end
 
 function hooks:prepare(run)
   local own = self.session
@@ -166,24 +218,24 @@ function hooks:prepare(run)
   local request = run.request
   local room = own.max_context - (request.max_completion_tokens or request.max_tokens or 0)
   local size = size_of(own, run:transcript())
-  trim(own, "max_context", function(tokens)
+  trim(self, "max_context", function(tokens)
     return size - tokens <= room
   end)
 end
 
-local function has_output(reply)
+--- Whether a reply has anything of an answer.
+function session.has_output(reply)
   return reply.text ~= "" or reply.reasoning ~= nil or reply.tool_calls[1] ~= nil
 end
 
 function hooks:recover(_, err)
-  local own = self.session
-  if err.kind ~= "context_length" or has_output(err.partial) then
+  if err.kind ~= "context_length" or session.has_output(err.partial) then
     return false
   end
   local excess = err.asked_tokens and err.limit_tokens and err.asked_tokens - err.limit_tokens
-  local step = own.step
-  own.step = step * 2
-  return trim(own, "context_length", function(tokens, count)
+  local step = self.step
+  self.step = step * 2
+  return trim(self, "context_length", function(tokens, count)
     if excess and excess > 0 then
       return tokens >= excess and count > 0
     end
@@ -191,7 +243,8 @@ function hooks:recover(_, err)
   end)
 end
 
-function hooks:measured(_, message, usage)
+function hooks:measured(_, message, reply)
+  local usage = reply.usage
   if not usage or not usage.input_tokens or not usage.output_tokens then
     return
   end
@@ -200,52 +253,136 @@ function hooks:measured(_, message, usage)
   self.session.measured = { upto = message, tokens = usage.input_tokens + answer }
 end
 
+--- What stays of a turn that failed or was closed.
+function hooks:kept_of_failed(run)
+  local kept = {}
+  for i = 1, self.session.keep_failed and self.asked or 0 do
+    kept[i] = run.added[i]
+  end
+  return kept
+end
+
+-- Whether what was counted since the question began is that of one turn, and of nothing else: other
+-- answers may have come meanwhile.
+local function is_one_turn(question, added)
+  local messages = question.session.messages
+  return messages[#messages] == question.after and not history.oldest(added, true)[1]
+end
+
 function hooks:ended(run, stream)
   local own, added = self.session, run.added
   local measured = own.measured
   if stream.err then
-    added = own.keep_failed and { added[1] } or {}
-  elseif measured and measured.upto == added[#added] then
-    own.costs[added[1]] = math.max(measured.tokens - own.start, 0)
+    added = self:kept_of_failed(run, stream)
+  elseif measured and measured.upto == added[#added] and is_one_turn(self, added) then
+    own.costs[added[1]] = math.max(measured.tokens - self.start, 0)
   end
   for _, message in ipairs(added) do
     own.messages[#own.messages + 1] = message
   end
 end
 
+-- Whether its reader was killed while it waited: the loop has dropped what was read (see
+-- loops.abandon), and nobody is left to learn of that by reading.
+local function is_abandoned(stream)
+  local inner = stream.inner
+  return not inner.has_ended and inner.transfer:ending() == "closed"
+end
+
+-- A stream that is closed may make the server's next answer begin: none is in a traversal of those
+-- that are open.
+local function close_abandoned(self)
+  local abandoned = {}
+  for _, stream in pairs(self.open) do
+    if is_abandoned(stream) then
+      abandoned[#abandoned + 1] = stream
+    end
+  end
+  for _, stream in ipairs(abandoned) do
+    stream:close()
+  end
+end
+
+--- The streams that have not ended, the newest first.  There are several only where a server
+--- begins answers by itself.
+---@param self rill.Session
+---@return rill.Relay[]
+function session.running(self)
+  close_abandoned(self)
+  local streams, numbers = {}, {}
+  for number, stream in pairs(self.open) do
+    if stream.has_ended then
+      self.open[number] = nil
+    else
+      streams[#streams + 1], numbers[stream] = stream, number
+    end
+  end
+  table.sort(streams, function(a, b)
+    return numbers[a] > numbers[b]
+  end)
+  return streams
+end
+
+--- Asks, whatever else is running; nil and what is wrong with the question.
+---@param self rill.Session
+---@param question any
+---@param callbacks rill.Callbacks?
+---@return rill.Relay?
+---@return string? problem
+function session.begin(self, question, callbacks)
+  local asked, is_given = messages_of(question)
+  local wrong = not asked
+    and "argument 1 must be a text, a list of parts, a message, or a list of messages"
+    or self.messages[1] ~= nil and requests.problem_of_messages(self.messages)
+    or problem_of_question(asked)
+  if wrong then
+    return nil, wrong
+  elseif is_given then
+    tell_apart(asked, self.messages)
+  end
+  local stream, problem = turns.start(self:asker(), self.defaults, {
+    history = self.messages, added = asked, callbacks = callbacks,
+    hooks = new_question(self, asked),
+  })
+  if stream then
+    self.count = self.count + 1
+    self.open[self.count] = stream
+  end
+  return stream, problem
+end
+
+--- Asks, for the methods that do so; nil and what is wrong with the question.
+---@param self rill.Session
+---@param question any
+---@param callbacks rill.Callbacks?
+---@return rill.Relay?
+---@return string? problem
+function session.ask(self, question, callbacks)
+  if session.running(self)[1] then
+    return nil, "the answer before has not ended: read it to its end, or " .. self.way_out
+  end
+  return session.begin(self, question, callbacks)
+end
+
 --- Asks a question; the answer comes as a stream, of all turns where there are tools.
 -- Question and answer become part of `session.messages` when the answer is complete: nothing of an
 -- answer that failed or was closed stays, nor does its question, unless the session was made with
 -- `keep_failed`: then the question does.  Raises while the answer before has not ended.
----@param question string|table a text, a list of parts, or a message
+---@param question string|table a text, a list of parts, a message, or a list of messages
 ---@param callbacks rill.Callbacks? called by `stream:run()`
 ---@return rill.Stream
 function Session:ask(question, callbacks)
-  local last = self.open[1]
-  if last and not last.has_ended then
-    error("session:ask: the answer before has not ended: read it to its end, or close it", 2)
-  end
-  local message = message_of(question)
-  local wrong = not message and "argument 1 must be a text, a list of parts, or a message"
-    or self.messages[1] ~= nil and requests.problem_of_messages(self.messages)
-  if wrong then
-    error("session:ask: " .. wrong, 2)
-  end
-  self.step, self.goes_on = 1, message.role ~= "user"
-  self.start = size_of(self, self.messages)
-  local stream, problem = turns.start(self.client, self.defaults, {
-    history = self.messages, added = { message }, callbacks = callbacks,
-    hooks = setmetatable({ session = self }, hooks),
-  })
+  local stream, problem = session.ask(self, question, callbacks)
   if not stream then
     error("session:ask: " .. problem, 2)
   end
-  self.open[1] = stream
   return stream
 end
 
 function Session:__tostring()
   return ("rill.session: %s, %d messages"):format(self.defaults.model, #self.messages)
 end
+
+session.class = Session
 
 return session

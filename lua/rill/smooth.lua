@@ -207,6 +207,12 @@ function Smooth:skip()
   end
 end
 
+--- What has arrived and is not shown yet.
+---@return string text
+function Smooth:unseen()
+  return table.concat(self.waiting, "", self.first, self.last) .. self.half
+end
+
 --- Closes the stream.  What is shown stays, what is not will not be; that is an end, and no error.
 function Smooth:close()
   if not self.is_closed then

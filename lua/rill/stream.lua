@@ -21,6 +21,9 @@ local pull = intake.pull
 Stream.is_cached = false -- the answer was stored
 Stream.recorder = nil -- the transfer, where the answer may be stored
 Stream.cache_entry = nil -- its place in the cache, where there is one
+Stream.link = nil -- the connection of its live session, which feeds the transfer
+Stream.sentinel = nil -- tells that connection when the stream is forgotten
+Stream.fault = nil -- why that connection failed it
 Stream.head = 1 -- where in the queue the next event is
 Stream.malformed = 0 -- chunks that were not JSON
 Stream.retries = 0
@@ -28,6 +31,7 @@ Stream.message = nil -- this and the provider's state are made with the first ev
 Stream.state = nil -- attempt
 Stream.deferred = nil -- chunks without output, while only text is wanted; see intake.lua
 Stream.has_iterator = false -- C gives plain texts by itself, but while it is told to hold them
+Stream.smoothing = nil -- what shows its text at a pace, if anything does
 Stream.has_ended = false -- nothing more will come from the transfer
 Stream.is_unsettled = false -- it has ended well, and how has not been worked out yet
 Stream.is_closed = false
@@ -69,7 +73,17 @@ local function set_keeping(self, flag)
 end
 
 local function wait(self)
+  if self.link and self.link:has_news(self.id) then
+    return
+  end
   loops.wait(self.engine, self.id, self.setup.loop)
+end
+
+-- What has come over a live session's connection is not in the transfer before somebody looks.
+local function pump(self)
+  if self.link then
+    self.link:pump(self.id)
+  end
 end
 
 local function take(self)
@@ -78,24 +92,16 @@ local function take(self)
   end
 end
 
--- The transfer's own clock is the only one there is.
-local function alarm(self, seconds)
-  local transfer = self.transfer
-  transfer:wake(seconds)
-  local deadline = seconds and transfer:stats().elapsed + seconds
-  return function()
-    return transfer:stats().elapsed >= deadline
-  end
-end
-
 local read_text = reading.install(Stream, {
   pull = pull,
   wait = wait,
   take = take,
   keep = set_keeping,
-  alarm = alarm,
+  rouse = function(self)
+    loops.wake(self.id)
+  end,
   progress = function(self)
-    self.engine:step(0)
+    loops.turn(self.engine)
   end,
   text_so_far = function(self)
     return self.text_at_end or self.transfer:reply()
@@ -142,6 +148,7 @@ end
 --- asked for yet still come.
 ---@return rill.Reply
 function Stream:partial()
+  pump(self)
   intake.drain(self)
   return intake.reply(self)
 end
@@ -153,9 +160,17 @@ function Stream:close()
     return
   end
   self.is_closed = true
+  pump(self)
   self.transfer:close() -- what had arrived can still be taken; if it had ended this does nothing
   intake.drain(self)
   intake.drop(self)
+  loops.wake(self.id)
+end
+
+--- Gives an event of rill's own, after those that came before.
+---@param event rill.Event
+function Stream:interject(event)
+  intake.interject(self, event)
   loops.wake(self.id)
 end
 
@@ -169,12 +184,7 @@ end
 --- The trail of attempts, the first one first; the last may still run.
 ---@return rill.Attempt[]
 function Stream:attempts()
-  local list, secrets = self.transfer:attempts(), self.setup.secrets
-  for _, attempt in ipairs(list) do
-    attempt.reason = attempt.reason and errors.redact(attempt.reason, secrets)
-    attempt.request_id = attempt.request_id and errors.redact(attempt.request_id, secrets)
-  end
-  return list
+  return errors.redact_attempts(self.transfer:attempts(), self.setup.secrets)
 end
 
 function Stream:__tostring()
@@ -188,5 +198,6 @@ Stream.__close = Stream.close
 
 -- For relays, which read the streams that they are made of without waiting.
 stream.pull, stream.wait, stream.take, stream.keep = pull, wait, take, set_keeping
+stream.pump = pump
 
 return stream

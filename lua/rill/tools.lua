@@ -5,6 +5,7 @@
 
 local arguments = require("rill.arguments")
 local errors = require("rill.errors")
+local is_utf8 = require("rill.core").is_utf8
 local loops = require("rill.loops")
 
 local tools = {}
@@ -152,7 +153,11 @@ local function text_of_error(value)
   return ok and text or "the tool failed"
 end
 
+-- What is wrong goes to the model, which can only be sent UTF-8.
 local function failed(text, value, traceback)
+  if not is_utf8(text) then
+    text = "the tool failed, and says why in what is not UTF-8"
+  end
   return { content = "Error: " .. text, is_error = true, error = value, traceback = traceback }
 end
 
@@ -214,6 +219,9 @@ function tools.call(given, call, context, codec)
     return failed(text_of_error(second), second)
   end
   local text, wrong = text_of_result(value, codec)
+  if text and not is_utf8(text) then
+    text, wrong = nil, "it is not UTF-8"
+  end
   if not text then
     return failed("the tool's result cannot be sent: " .. wrong, wrong)
   end

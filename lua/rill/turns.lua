@@ -5,8 +5,8 @@
 -- that it keeps; what it wants to know or to change it does by hooks:
 --
 --   prepare(turns)               before every request
---   recover(turns, err)          a request has failed; true: ask again
---   measured(turns, message, usage)  an answer is whole: its message, and the request's usage
+--   recover(turns, err, relay)   a request has failed; true: ask again
+--   measured(turns, message, reply)  an answer is whole: its message, and what it was made of
 --   ended(turns, relay)          the relay has ended
 
 local errors = require("rill.errors")
@@ -86,7 +86,8 @@ local function is_garbled(err)
     and partial.finish_reason ~= nil and partial.tool_calls[1] ~= nil
 end
 
--- The message of an answer; what is no JSON in it cannot be sent back.
+-- The message of an answer.  What is no JSON in it cannot be sent back, nor can the calls of one
+-- that was cut: nobody makes them, and a call without a result is refused with all that follows.
 local function message_of(reply, garbled, decode)
   local message = reply:message()
   if garbled then
@@ -97,6 +98,9 @@ local function message_of(reply, garbled, decode)
         body.arguments = "{}"
       end
     end
+  elseif message.tool_calls and reply.outcome ~= "complete" then
+    message.tool_calls, message.native = nil, nil
+    message.content = message.content or ""
   end
   return message
 end
@@ -122,7 +126,7 @@ end
 local function add_answer(self, reply, garbled)
   local message = message_of(reply, garbled, self.codec.decode)
   self.added[#self.added + 1] = message
-  self.hooks:measured(self, message, reply.usage)
+  self.hooks:measured(self, message, reply)
 end
 
 -- Takes in what a tool has given.
@@ -181,7 +185,7 @@ function Turns:after(run, reply, err)
   reply = reply or err.partial
   self.usage = add_usage(self.usage, reply.usage)
   if err and not garbled then
-    if run.is_closed or not self.hooks:recover(self, err) then
+    if run.is_closed or not self.hooks:recover(self, err, run) then
       run:fail(err)
     end
     return

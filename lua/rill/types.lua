@@ -26,7 +26,7 @@
 ---| "overloaded"     503, 529
 ---| "server"         other 5xx
 ---| "protocol"       not an event stream, or badly framed
----| "malformed"      too many chunks were not JSON
+---| "malformed"      too many chunks were not JSON, or a text to be sent is no UTF-8
 ---| "interrupted"    cut before its end
 ---| "api"            an error event inside the stream
 ---| "limit"          one of `limits`, a run's max_turns, or memory
@@ -58,14 +58,15 @@
 ---@field connect? number|false name lookup, connection and TLS; default 10
 ---@field first_byte? number|false until the response headers; default 60
 ---@field first_output? number|false until the first text, reasoning or tool call; default 120
----@field idle? number|false without any byte, comments included; default 60
+---@field idle? number|false without any byte, comments and heartbeats included; default 60
 ---@field progress? number|false without output, whatever bytes come; default 300
 ---@field total? number|false all attempts and waits together; default 600
 
 ---@class rill.Retry
 ---@field max? integer retries after the first attempt; default 3
 ---@field base? number seconds of the first wait; default 1
----@field factor? number how many times longer each further wait is; default 2
+---@field growth? "exponential"|"linear" base, base factor ... or base, 2 base, 3 base ...; "exponential"
+---@field factor? number how many times longer each further wait is (exponential); default 2
 ---@field cap? number seconds a wait is at most; default 30
 ---@field jitter? number 0 to 1, the part by which a wait may be shortened; default 0.25
 ---@field max_wait? number|false seconds a server may ask to wait; default 60
@@ -195,6 +196,7 @@
 ---@field native_finish_reason string? done: the provider's own word, where it is another
 ---@field outcome rill.Outcome? done
 ---@field turn integer? from 1; set in runs and sessions
+---@field lane string? of a lane of a live session
 ---@field content string? tool_result: what the model is told; index, id and name are the call's
 ---@field is_error boolean? tool_result
 ---@field error any tool_result: what the tool raised, or gave in place of a result
@@ -258,19 +260,172 @@
 ---@field next fun(self): string?, rill.Error?
 ---@field text fun(self): fun(smooth: rill.Smooth): string?
 ---@field skip fun(self)
+---@field unseen fun(self): string what has arrived and is not shown yet
 ---@field close fun(self)
+
+---@class rill.WebSocketOptions
+---@field headers? table<string, string|number|false> of the handshake; false: leave out
+---@field subprotocols? string[] what the server may choose from, the dearest first
+---@field timeout? { connect?: number|false, first_byte?: number|false } seconds until the connection
+--  stands, default 10, and from then until the answer to the handshake, default 20
+---@field ping_interval? number|false seconds without a byte, after which the peer is pinged; 30
+---@field ping_timeout? number|false seconds in which it must answer; default 10
+---@field close_timeout? number|false seconds that the closing handshake may take; default 10
+---@field limits? rill.WebSocketLimits
+---@field reconnect? rill.Reconnect|false of the opening; false: one attempt
+---@field deflate? boolean offer permessage-deflate; default false
+---@field proxy? string|false a URL; false: none; default: as the environment says
+---@field ca_file? string certificates to trust; default: libcurl's
+---@field ca_path? string a folder of them
+---@field tls_verify? boolean default true
+---@field loop? "cqueues"|"copas"|"luv"|"resty"|"plain" who waits; nil: as rill.use says, or found out
+
+--- Bytes.
+---@class rill.WebSocketLimits
+---@field message? integer of one received message; default 32 MiB
+---@field buffer? integer received and not yet read, beyond which reading pauses; default 1 MiB
+---@field send? integer queued and not yet sent, beyond which `send` waits; default 1 MiB
+---@field error_body? integer read of an answer that refuses; default 64 KiB
+
+---@class rill.Reconnect
+---@field max? integer attempts after the first; default 5
+---@field base? number seconds of the first wait; default 1
+---@field growth? "linear"|"exponential" base, 2 base, 3 base ... or base, base factor ...; "linear"
+---@field factor? number how many times longer each further wait is (exponential); default 2
+---@field cap? number seconds a wait is at most; default 30
+---@field jitter? number 0 to 1, the part by which a wait may be shortened; default 0.25
+---@field max_wait? number|false seconds a server may ask to wait; default 60
+
+--- What `ws:close()` and `ws:closing()` give.
+---@class rill.WebSocketClosing
+---@field code integer of the close frame; 1005: it had none; 1006: there was no close frame
+---@field reason string
+---@field by "peer"|"us"|nil whose close frame came first
+---@field is_clean boolean whether the closing handshake was completed
+---@field unsent { [1]: string, [2]: "text"|"binary" }[] messages that did not leave whole, in order
+
+--- Times are seconds since `started`, which is a time of CLOCK_MONOTONIC; nil: not yet.
+---@class rill.WebSocketMetrics
+---@field started number
+---@field duration number to its end, or to now
+---@field connected number? the connection stood
+---@field opened number? the handshake was over
+---@field last_byte number? received
+---@field ended number?
+---@field attempts integer to open it
+---@field status integer? of the answer to the handshake
+---@field protocol string? the subprotocol
+---@field deflate boolean whether messages are compressed
+---@field bytes_in integer
+---@field bytes_out integer
+---@field messages_in integer
+---@field messages_out integer
+---@field queued_bytes integer of messages to send
+---@field queued_messages integer
+---@field pings integer sent, by oneself and by `ping_interval`
+---@field pongs integer received
+---@field round_trip number? seconds of the last ping
+---@field pauses integer how often the reader was too slow
 
 ---@class rill.Message
 ---@class rill.Transfer
 
+--- C's side of a WebSocket; what its functions give, docs/architecture.md says.
+---@class rill.Socket
+---@field take fun(self): string?, any, any, any
+---@field send fun(self, data: string, is_binary: boolean?): boolean?
+---@field ping fun(self, data: string?): boolean?
+---@field close fun(self, code: integer?, reason: string?)
+---@field drop fun(self)
+---@field state fun(self): "connecting"|"open"|"closing"|"ended"
+---@field ending fun(self): "closed"|"failed"|"cut"|"dropped"|nil
+---@field closing fun(self): integer?, string?, "peer"|"us"|nil
+---@field failure fun(self): table?
+---@field unsent fun(self): table[]
+---@field queued fun(self): integer, integer
+---@field attach fun(self, transfer: rill.Transfer?)
+---@field attached fun(self): boolean
+---@field wake fun(self, seconds: number?)
+---@field id fun(self): integer
+---@field stats fun(self): table
+---@field attempts fun(self): rill.Attempt[]
+
 ---@class rill.Engine
----@field step fun(self, seconds: number?): integer
+---@field step fun(self, seconds: number?, budget: number?): integer
+---@field await fun(self, id: any): integer|true
 ---@field fd fun(self): integer?
 ---@field timeout fun(self): number?
 ---@field ready fun(self): integer?
----@field open fun(self, spec: table): rill.Transfer?, string?
+---@field open fun(self, profile: any, url: string, body: string?, format: string?): rill.Transfer
+---@field answer fun(self, profile: any, format: string?, age: number?): rill.Transfer
+---@field connect fun(self, profile: any, url: string, spec: table?): rill.Socket
 
 ---@class rill.SseParser
 ---@field feed fun(self, bytes: string)
 ---@field next fun(self): { event: string, data: string, id: string }?, string?
 ---@field finish fun(self): { event: string, data: string, id: string }?, string?
+
+--- Any other field of rill.SessionOptions is that of a session.  What only the server knows stands
+--- in `extra`: other names raise.
+---@class rill.LiveOptions: rill.SessionOptions
+---@field dialect? "chat"|"completions"|"responses"|"realtime" default: the gateway's
+---@field url? string ws:// or wss://; default: the client's base_url and the dialect's path
+---@field headers? table<string, string|number|false> of the upgrade
+---@field fallback? "sse"|false what asks where the connection fails before any output
+---@field reconnect? rill.Reconnect|false further attempts to open a connection; false: none
+---@field retry? rill.Retry of what the fallback asks; raises without one
+---@field ping_interval? number|false seconds without a byte, after which the server is pinged; 30
+---@field ping_timeout? number|false seconds in which it must answer; default 10
+---@field close_timeout? number|false seconds that the closing handshake may take; default 10
+---@field timeout? rill.Timeouts connect and first_byte (20): of the upgrade; the others: of a turn
+---@field limits? rill.Limits buffer (16 MiB): of a turn; event: one message; others: the client's
+---@field deflate? boolean offer permessage-deflate; default false
+---@field rotate_after? number|false seconds after which an idle connection is replaced
+
+---@class rill.LiveMetrics
+---@field state "none"|"connecting"|"open"|"closing"|"ended" of the connection
+---@field connections integer opened or tried
+---@field reconnects integer of these, all but the first
+---@field rotations integer connections given up because of their age
+---@field retries integer further attempts to open one
+---@field turns integer
+---@field fallbacks integer turns that were asked over SSE
+---@field strays integer messages that belonged to no turn
+---@field bytes_in integer
+---@field bytes_out integer
+---@field round_trip number? seconds of the last ping
+
+--- What the dialect realtime takes besides.
+---@class rill.RealtimeOptions: rill.LiveOptions
+---@field output? "audio"|"text" default "audio"
+---@field voice? string
+---@field input_format? "pcm16"|"g711_ulaw"|"g711_alaw" default "pcm16": 24 kHz, mono
+---@field output_format? "pcm16"|"g711_ulaw"|"g711_alaw"
+---@field turn_detection? "server_vad"|"semantic_vad"|table|false who hears the end; default: `commit`
+---@field transcribe? boolean|string|table whether and by which model speech is written down
+---@field session? table further settings, as they are
+
+--- What a session of the dialect realtime can do besides.
+---@class rill.RealtimeSession: rill.LiveSession
+---@field append fun(self, bytes: string): boolean?, rill.Error|"full"|nil
+---@field commit fun(self): boolean?, rill.Error|"full"|nil
+---@field clear fun(self): boolean?, rill.Error|"full"|nil
+---@field respond fun(self, callbacks: rill.Callbacks?): rill.Stream
+---@field listen fun(self, seconds: number?): rill.Stream?, rill.Error|"timeout"|nil
+---@field next fun(self, seconds: number?): rill.LiveEvent?, rill.Error|"timeout"|nil
+---@field poll fun(self): rill.LiveEvent?, rill.Error|"pending"|nil
+---@field played fun(self, seconds: number)
+
+--- What a session of the dialect realtime gives by `next` and `poll`.
+---@class rill.LiveEvent
+---@field type "speech_started"|"speech_stopped"|"committed"|"transcript"|"answer"|"interrupted"|"error"|"limits"|"lost"|"other"
+---@field id string? speech, committed, transcript: of the item
+---@field at number? speech: seconds of sound
+---@field message rill.ChatMessage? committed
+---@field text string? transcript; interrupted: the words that were heard
+---@field done boolean? transcript: it is the whole
+---@field stream rill.Stream? answer
+---@field heard number? interrupted: seconds
+---@field error rill.Error? error, lost, transcript
+---@field limits table[]? limits
+---@field raw table? other, limits: as the server says it

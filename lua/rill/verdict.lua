@@ -8,12 +8,13 @@ local verdict = {}
 local PROVIDER_ERRORS = { error = true, insufficient_system_resource = true }
 local FILTERED = { content_filter = true }
 local LENGTH = { length = true }
+local CANCELLED = { cancelled = true }
 
 --- Whether a whole answer is an error because of this finish reason.
 ---@param reason string?
 ---@return boolean
-function verdict.is_provider_error(reason)
-  return PROVIDER_ERRORS[reason] or false
+function verdict.is_error(reason)
+  return PROVIDER_ERRORS[reason] or CANCELLED[reason] or false
 end
 
 local function interrupted(outcome, message)
@@ -27,6 +28,10 @@ local function of_whole(message, decode)
     return "provider_error", {
       kind = "api", phase = "stream", code = reason, retryable = true,
       message = ("the provider broke the answer off with finish_reason \"%s\""):format(reason),
+    }
+  elseif message:finished_for(CANCELLED) then
+    return "cancelled", {
+      kind = "cancelled", phase = "stream", message = "the provider says that it was cancelled",
     }
   elseif message:finished_for(FILTERED) then
     return "filtered"

@@ -25,7 +25,15 @@ static const struct check_suite *const suites[] = {&status_suite,
                                                    &headers_suite,
                                                    &error_body_suite,
                                                    &base64_suite,
-                                                   &lines_suite};
+                                                   &lines_suite,
+                                                   &utf8_suite,
+                                                   &ws_suite,
+                                                   &ws_out_suite,
+                                                   &ws_close_suite,
+                                                   &ws_deflate_suite,
+                                                   &sha1_suite,
+                                                   &handshake_suite,
+                                                   &json_scan_live_suite};
 
 static unsigned long failures;
 static const char *about;

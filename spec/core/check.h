@@ -35,6 +35,14 @@ extern const struct check_suite headers_suite;
 extern const struct check_suite error_body_suite;
 extern const struct check_suite base64_suite;
 extern const struct check_suite lines_suite;
+extern const struct check_suite utf8_suite;
+extern const struct check_suite ws_suite;
+extern const struct check_suite ws_out_suite;
+extern const struct check_suite ws_close_suite;
+extern const struct check_suite ws_deflate_suite;
+extern const struct check_suite sha1_suite;
+extern const struct check_suite handshake_suite;
+extern const struct check_suite json_scan_live_suite;
 
 #define CHECK(condition) check_true((condition), #condition, __FILE__, __LINE__)
 #define CHECK_INT(got, want)                                                   \
@@ -61,7 +69,7 @@ size_t check_random(size_t bound);
  * of one byte too many.  Freed by the caller. */
 char *check_copy(const char *data, size_t len);
 
-/* Allocations made so far by the core (which has realloc alone). */
+/* Allocations made so far by the core, and by wslay for it. */
 unsigned long check_allocations(void);
 
 /* From now on the core's allocations fail after so many; a negative number ends

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Counts the core's allocations and lets them fail, by standing before the C
- * library's realloc, the one allocating function the core calls.  That works
- * with glibc and without a sanitizer; elsewhere nothing is counted.
+ * library's realloc and malloc, the allocating functions the core calls.  That
+ * works with glibc and without a sanitizer; elsewhere nothing is counted.
  */
 #include "check.h"
 
@@ -27,17 +27,26 @@ unsigned long check_allocations(void) {
 
 #if defined(__GLIBC__) && !defined(IS_SANITIZED)
 
+void *__libc_malloc(size_t size);
 void *__libc_realloc(void *old, size_t size);
 
-void *realloc(void *old, size_t size) {
+static bool may_go_on(void) {
   allocations++;
   if (left == 0) {
-    return NULL;
+    return false;
   }
   if (left > 0) {
     left--;
   }
-  return __libc_realloc(old, size);
+  return true;
+}
+
+void *malloc(size_t size) {
+  return may_go_on() ? __libc_malloc(size) : NULL;
+}
+
+void *realloc(void *old, size_t size) {
+  return may_go_on() ? __libc_realloc(old, size) : NULL;
 }
 
 #endif

@@ -81,12 +81,31 @@ static const char *const ollama_teachers[] = {
     "{\"message\":{\"content\":\"\",\"thinking\":\"a\"},\"done\":false}",
     "{\"message\":{\"content\":\"\",\"thinking\":\"b\"},\"done\":false}", NULL};
 
+static const char *const chat_teachers[] = {
+    "{\"type\":\"content.delta\",\"delta\":\"a\"}",
+    "{\"type\":\"content.delta\",\"delta\":\"bc\"}",
+    "{\"delta\":\"a\",\"id\":\"x\",\"index\":1,\"type\":\"content.delta\"}",
+    "{\"delta\":\"b\",\"id\":\"yz\",\"index\":22,\"type\":\"content.delta\"}",
+    NULL};
+
+static const char *const realtime_teachers[] = {
+    "{\"type\":\"response.output_text.delta\",\"event_id\":\"e\",\"response_"
+    "id\":"
+    "\"r\",\"output_index\":0,\"delta\":\"a\"}",
+    "{\"type\":\"response.output_text.delta\",\"event_id\":\"e2\",\"response_"
+    "id\":"
+    "\"r2\",\"output_index\":1,\"delta\":\"bc\"}",
+    "{\"type\":\"response.text.delta\",\"delta\":\"a\"}",
+    "{\"type\":\"response.text.delta\",\"delta\":\"b\"}", NULL};
+
 const char *const *const scan_teachers[] = {
     [RILL_FORMAT_OPENAI] = openai_teachers,
     [RILL_FORMAT_RESPONSES] = responses_teachers,
     [RILL_FORMAT_ANTHROPIC] = anthropic_teachers,
     [RILL_FORMAT_GEMINI] = gemini_teachers,
     [RILL_FORMAT_OLLAMA] = ollama_teachers,
+    [RILL_FORMAT_CHAT] = chat_teachers,
+    [RILL_FORMAT_REALTIME] = realtime_teachers,
 };
 
 void scan_said_init(struct scan_said *said) {

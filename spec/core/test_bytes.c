@@ -103,6 +103,25 @@ static void a_failed_allocation_leaves_the_contents(void) {
   rill_bytes_free(&bytes);
 }
 
+static void a_secret_is_kept_while_it_grows(void) {
+  struct rill_bytes bytes;
+  rill_bytes_init(&bytes, 100000);
+  bytes.is_secret = true;
+  CHECK_INT(rill_bytes_append(&bytes, "abc", 3), RILL_OK);
+  const char *before = bytes.data;
+  CHECK_INT(rill_bytes_reserve(&bytes, 90000), RILL_OK);
+  CHECK(bytes.data != before);
+  CHECK_SPAN(rill_bytes_span(&bytes), "abc");
+  if (check_fail_allocations(0)) {
+    CHECK_INT(rill_bytes_reserve(&bytes, 99000), RILL_NO_MEMORY);
+    CHECK_SPAN(rill_bytes_span(&bytes), "abc");
+    (void)check_fail_allocations(-1);
+  }
+  rill_bytes_free(&bytes);
+  CHECK(bytes.data == NULL);
+  CHECK(bytes.is_secret);
+}
+
 static void a_span_is_its_characters(void) {
   struct rill_span null = {NULL, 0};
   CHECK(rill_span_is(null, ""));
@@ -125,6 +144,7 @@ static const struct check_test tests[] = {
      clear_keeps_the_memory_and_free_gives_it_back},
     {"a failed allocation leaves the contents",
      a_failed_allocation_leaves_the_contents},
+    {"a secret is kept while it grows", a_secret_is_kept_while_it_grows},
     {"a span is its characters", a_span_is_its_characters},
     {NULL, NULL}};
 

@@ -143,6 +143,14 @@ static void a_mere_message_is_judged_by_its_words(void) {
             PERMANENT);
   CHECK_INT(class_of("{\"error\":\"no\"}"), PERMANENT);
   CHECK_INT(class_of("{\"type\":\"error\",\"error\":\"no\"}"), PERMANENT);
+  CHECK_INT(class_of("{\"type\":\"error\",\"message\":\"no such key\"}"),
+            PERMANENT);
+  CHECK_INT(class_of("{\"type\":\"error\",\"code\":null,\"message\":"
+                     "\"Please try again\"}"),
+            TRANSIENT);
+  CHECK_INT(class_of("{\"type\":\"error\",\"status\":503,\"message\":"
+                     "\"no\"}"),
+            TRANSIENT);
   CHECK_INT(class_of("{\"error\":\"no\",\"code\":503}"), TRANSIENT);
   CHECK_INT(class_of("{\"error\":{\"message\":\"no\"}}"), TRANSIENT);
 }

@@ -176,6 +176,18 @@ static void no_wait_is_too_long_silently(void) {
   CHECK_INT(verdict.answer, RILL_RETRY_TOO_LONG);
 }
 
+static void linear_waits_grow_by_the_first(void) {
+  struct rill_retry_policy policy = usual;
+  policy.growth = RILL_RETRY_LINEAR;
+  policy.max = 100;
+  for (unsigned retries = 0; retries < 30; retries++) {
+    CHECK_INT(rill_retry_decide(&policy, retries, -1, -1, 0).delay_us,
+              ((int64_t)retries + 1) * 1000000);
+  }
+  CHECK_INT(rill_retry_decide(&policy, 30, -1, -1, 0).delay_us, 30000000);
+  CHECK_INT(rill_retry_decide(&policy, 3, -1, -1, 1).delay_us, 3000000);
+}
+
 static void strange_policies_do_no_harm(void) {
   struct rill_retry_policy policy = usual;
   policy.cap_us = -1;
@@ -209,6 +221,7 @@ static const struct check_test tests[] = {
     {"an event with words is judged by them",
      an_event_with_words_is_judged_by_them},
     {"waits grow up to the cap", waits_grow_up_to_the_cap},
+    {"linear waits grow by the first of them", linear_waits_grow_by_the_first},
     {"jitter only shortens a wait", jitter_only_shortens},
     {"the budget ends", the_budget_ends},
     {"the server's word is taken as it is", the_servers_word_is_taken_as_it_is},

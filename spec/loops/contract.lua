@@ -19,6 +19,9 @@ local handles = require("spec.support.handles")
 local loops = require("rill.loops")
 local rill = require("rill")
 local sse = require("spec.support.sse")
+local live = require("spec.loops.contract_live")
+local realtime = require("spec.loops.contract_realtime")
+local websockets = require("spec.loops.contract_websocket")
 
 local describe, it = busted.describe, busted.it -- global in the files of specs only
 
@@ -110,7 +113,7 @@ return function(adapter)
       local err, seen
       inside(function()
         local flowing, route = open({ sse.chunk("a"), { wait = "go" }, sse.answer("b") })
-        local stalled = open({ sse.chunk("x"), { stall = true } }, { timeout = { idle = 0.1 } })
+        local stalled = open({ sse.chunk("x"), { stall = true } }, { timeout = { idle = 0.3 } })
         adapter.spawn(function()
           seen = ask.read(flowing)
         end)
@@ -315,6 +318,10 @@ return function(adapter)
         assert.equal("ab", reply.text)
       end)
     end)
+
+    websockets(inside, adapter.spawn, pump, counter)
+    live(inside, adapter.spawn, pump)
+    realtime(inside, adapter.spawn, pump)
 
     it("a host can be named, and clients may name different ones", function()
       local route = gateway:script({ { steps = {

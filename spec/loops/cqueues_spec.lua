@@ -1,8 +1,10 @@
 -- The contract under cqueues, and what is particular to it.
 
+local by_name = require("spec.support.by_name")
 local Gateway = require("spec.support.gateway")
 local ask = require("spec.support.ask")
 local cqueues = require("cqueues")
+local rill = require("rill")
 local sse = require("spec.support.sse")
 local ticking = require("spec.loops.ticking")
 
@@ -129,4 +131,89 @@ describe("under cqueues,", function()
       assert.equal("ab", read())
     end))
   end)
+
+  -- Runs fn in a coroutine of a controller, for as long as a spec may take.
+  local function run_shortly(fn)
+    local controller = cqueues.new()
+    controller:wrap(fn)
+    local deadline = cqueues.monotime() + 5
+    while not controller:empty() and cqueues.monotime() < deadline do
+      assert(controller:step(0.1))
+    end
+    assert.is_true(controller:empty(), "somebody waits for ever")
+  end
+
+  -- A wait below a function of C, which Lua refuses.
+  local function wait_in_vain()
+    local ws = ask.websocket({ { { wait = "never" } } })
+    assert.is_false(pcall(string.gsub, "a", "a", function()
+      ws:next()
+    end))
+    ws:drop()
+  end
+
+  it("a wait that Lua refuses lets the others wait as before", function()
+    run_shortly(function()
+      wait_in_vain()
+      local ws = ask.websocket({ { "fine" } })
+      cqueues.running():wrap(function()
+        assert.equal("fine", ws:next())
+      end)
+    end)
+  end)
+
+  it("whoever leads does not hand over to one whose wait Lua has refused", function()
+    run_shortly(function()
+      local first, route = ask.websocket({ { { wait = "go" }, "1", { wait = "never" } } })
+      local second = ask.websocket({ { { receive = 1 }, "2", { wait = "never" } } })
+      cqueues.running():wrap(function()
+        assert.equal("1", first:next())
+        assert(second:send("go on"))
+      end)
+      cqueues.running():wrap(function()
+        assert.equal("2", second:next())
+      end)
+      for _ = 1, 20 do
+        cqueues.running():wrap(wait_in_vain)
+      end
+      cqueues.running():wrap(function()
+        gateway:signal(route, "go")
+      end)
+    end)
+  end)
+
+  for name, wait in by_name({
+    ["its events"] = function(session)
+      session:next()
+    end,
+    ["its events, for a time"] = function(session)
+      session:next(1000)
+    end,
+    ["an answer, for a time"] = function(session)
+      session:say("one"):next(1000)
+    end,
+  }) do
+    it("a live session goes with the controller that waited for " .. name, function()
+      local held = setmetatable({}, { __mode = "v" })
+      local function begin()
+        local controller = cqueues.new()
+        controller:wrap(function()
+          local session = ask.live({ { steps = { { stall = true } } } }, { dialect = "realtime" })
+          held.session = session
+          wait(session)
+        end)
+        repeat
+          assert(controller:step(0.01))
+          held.socket = held.session.link.socket
+        until held.socket and held.socket:state() == "open"
+      end
+      begin()
+      for _ = 1, 2 do
+        collectgarbage()
+        collectgarbage()
+        rill.step(0) -- what was collected may have rung
+      end
+      assert.same({}, held)
+    end)
+  end
 end)

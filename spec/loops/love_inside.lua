@@ -23,7 +23,8 @@ end
 ---------------------------------------------------------------------------------------------------
 -- The game
 
-local seen = { text = "", is_talking = false } -- what the last frame drew
+-- What the last frame drew, and the game's own time then: the sum of what its updates were told.
+local seen = { text = "", is_talking = false, at = 0 }
 
 -- Loads the game.  Its own gateways unless a URL is given; director is called after each update.
 local function play(director)
@@ -38,9 +39,9 @@ local function play(director)
   end
   dofile(root .. "/examples/love/main.lua")
   local scene = require("scene")
-  local draw, update = scene.draw, love.update
+  local draw, update, at = scene.draw, love.update, 0
   function scene.draw(text, is_talking)
-    seen.text, seen.is_talking = text, is_talking
+    seen.text, seen.is_talking, seen.at = text, is_talking, at
     draw(text, is_talking)
   end
   local direct = coroutine.wrap(function()
@@ -51,6 +52,7 @@ local function play(director)
     end
   end)
   function love.update(dt)
+    at = at + dt
     update(dt)
     direct()
   end
@@ -110,17 +112,18 @@ function scenes.types()
       return seen.is_talking and seen.text == ""
     end)
     describe_picture("empty", take_picture(), scene.BUBBLE)
+    local sign = client():chat(REQUEST) -- for the gateway, that it may answer the game now
     until_true(function()
       return seen.text ~= ""
     end)
-    local started, frames, last = love.timer.getTime(), 0, ""
+    local first, started, frames, last = utf8.len(seen.text), seen.at, 0, ""
     until_true(function()
       assert(utf8.len(seen.text), "half a character is shown")
       assert(seen.text:sub(1, #last) == last, "what was shown has changed")
       last, frames = seen.text, frames + 1
       return utf8.len(seen.text) >= 88
     end)
-    say("rate", (utf8.len(seen.text) - 1) / (love.timer.getTime() - started))
+    say("rate", (utf8.len(seen.text) - first) / (seen.at - started))
     say("frames", frames)
     local picture = take_picture()
     describe_picture("typed", picture, scene.BUBBLE)
@@ -130,6 +133,7 @@ function scenes.types()
     until_true(function()
       return not seen.is_talking
     end)
+    sign:close()
     say("text", seen.text)
   end)
 end
@@ -282,6 +286,98 @@ function scenes.many()
   quit_after(function()
     measure_many("free", 50, 10, nil)
     measure_many("bounded", 50, 300, { budget = 0.002 })
+  end)
+end
+
+-- An echo read by a task, after a time that ran out, and another by frames that look.
+function scenes.websocket()
+  quit_after(function()
+    local url = os.getenv("RILL_SOCKET_URL")
+    local ws, polled = rill.websocket(url), rill.websocket(url)
+    local heard, looks, echoed, why = {}, 0, nil, nil
+    rill.go(function()
+      why = select(2, ws:next(0.05))
+      for at = 1, 3 do
+        assert(ws:send("m" .. at))
+        heard[at] = assert(ws:next())
+      end
+      heard[4] = ws:close().code
+    end)
+    polled:send("polled")
+    frames(function()
+      rill.step(0)
+      if not echoed then
+        echoed, looks = polled:poll(), looks + 1
+      end
+      return heard[4] and echoed
+    end)
+    say("heard", table.concat(heard, " "))
+    say("why", why)
+    say("echoed", echoed)
+    say("looks", looks)
+  end)
+end
+
+-- A live session: one lane read by a task, the other by frames that look; the main conversation is
+-- interrupted by a frame.
+function scenes.live()
+  quit_after(function()
+    local session = client():live({ dialect = "responses", model = "m" })
+    local read, looked, err = nil, "", nil
+    local main, side = session:say("hi"), session:lane("side"):say("hi")
+    rill.go(function()
+      read = assert(session:lane("task"):say("hi"):result()).text
+    end)
+    frames(function()
+      rill.step(0)
+      local event = side:poll()
+      looked = looked .. (event and event.type == "text" and event.text or "")
+      if main:poll() then
+        say("interrupted", session:interrupt())
+      end
+      err = err or main.err
+      return err and read and side.outcome
+    end)
+    say("read", read)
+    say("looked", looked)
+    say("main", err.kind .. " " .. err.partial.text)
+    session:close()
+    say("state", session:metrics().state)
+  end)
+end
+
+-- A Realtime session: frames are the microphone and look what happens, a task listens.
+function scenes.realtime()
+  quit_after(function()
+    local session = client():live({
+      dialect = "realtime", model = "m", output = "text", turn_detection = "server_vad",
+    })
+    local heard, outcome, happened = {}, nil, {}
+    rill.go(function()
+      local stream = assert(session:listen())
+      local event, err = stream:next()
+      while event do
+        heard[#heard + 1] = event.text
+        event, err = stream:next()
+      end
+      outcome = err and err.kind or stream.outcome
+    end)
+    frames(function()
+      rill.step(0)
+      assert(session:append(("\0"):rep(800)))
+      local event = session:poll()
+      while event do
+        happened[#happened + 1] = event.type
+        event = session:poll()
+      end
+      return outcome
+    end)
+    say("heard", table.concat(heard))
+    say("outcome", outcome)
+    say("happened", table.concat(happened, " "))
+    say("messages", #session.messages)
+    session:close()
+    say("state", session:metrics().state)
   end)
 end
 

@@ -94,6 +94,11 @@ describe("rill.client", function()
       ["headers' must be a table"] = { headers = "X: y" },
       ["ca_file' must be a string"] = { ca_file = 5 },
       ["proxy' must be a string"] = { proxy = true },
+      ["proxy' has an unknown scheme 'nonsense'"] = { proxy = "nonsense://x.test" },
+      ["proxy' has an unknown scheme 'sock5', did you mean 'socks5'?"] = { proxy = "sock5://x" },
+      ["proxy' must be the URL of a proxy"] = { proxy = "http://" },
+      ["proxy' must be the URL of a proxy, such"] = { proxy = "http://x.test :3128" },
+      ["proxy' must be the URL of a proxy, such as"] = { proxy = "://x.test" },
       ["prices' must have numbers"] = { prices = { m = { input = "1" } } },
       ["prices' has an unknown price 'in' for 'm'"] = { prices = { m = { ["in"] = 1 } } },
       ["json' must have a function encode"] = { json = {} },
@@ -240,8 +245,17 @@ describe("the spec of a transfer", function()
 
   it("switches the proxy off for false", function()
     assert.equal("", spec_of({ proxy = false }).proxy)
-    assert.equal("http://p:1", spec_of({ proxy = "http://p:1" }).proxy)
     assert.is_nil(spec_of().proxy)
+  end)
+
+  it("takes a proxy of every kind, with a scheme or without", function()
+    for _, url in ipairs({ "http://p:1", "SOCKS5h://[::1]:1080", "p.test:3128", "me:pw@p:1" }) do
+      assert.equal(url, spec_of({ proxy = url }).proxy)
+    end
+  end)
+
+  it("verifies TLS unless told otherwise", function()
+    assert.is_true(spec_of().tls_verify)
     assert.is_false(spec_of({ tls_verify = false }).tls_verify)
   end)
 end)

@@ -1,3 +1,4 @@
+local by_name = require("spec.support.by_name")
 local errors = require("rill.errors")
 local json = require("rill.json")
 
@@ -27,6 +28,16 @@ describe("an error", function()
     assert.equal(3, err.attempts)
   end)
 
+  it("says its status once, also where the message begins with it", function()
+    for message, said in pairs({
+      ["HTTP 302: redirects are not followed"] = "HTTP 302: redirects are not followed",
+      ["HTTP 302"] = "HTTP 302", ["no HTTP 302"] = "HTTP 302: no HTTP 302",
+    }) do
+      assert.equal("rill: protocol: " .. said,
+        tostring(from(http(302, "", { message = message }))))
+    end
+  end)
+
   it("leaves out what is not known", function()
     assert.equal("rill: connect: refused",
       tostring(from({ kind = "connect", message = "refused", phase = "connect" })))
@@ -46,7 +57,7 @@ describe("the kind of an HTTP error", function()
     [429] = "rate_limit", [500] = "server", [502] = "server", [503] = "overloaded",
     [504] = "server", [529] = "overloaded", [302] = "protocol",
   }
-  for status, kind in pairs(kinds) do
+  for status, kind in by_name(kinds) do
     it(("is %s for %d"):format(kind, status), function()
       local err = from(http(status, "{\"error\":{\"message\":\"m\"}}"))
       assert.equal(kind, err.kind)
@@ -68,19 +79,49 @@ describe("the kind of an HTTP error", function()
   end)
 end)
 
+describe("an error message with a status", function()
+  local function read(fields)
+    local frame = { type = "error", status = 429, error = { message = "m" } }
+    for name, value in pairs(fields) do
+      frame[name] = value
+    end
+    return errors.from_event(errors.read(frame), {})
+  end
+
+  it("is of the kind that the status makes", function()
+    local err = read({})
+    assert.same({ "rate_limit", 429, true }, { err.kind, err.status, err.retryable })
+    assert.equal("auth", read({ status = 401 }).kind)
+    assert.is_false(read({ status = 401 }).retryable)
+    assert.equal("overloaded", read({ status = false, status_code = 529 }).kind)
+  end)
+
+  it("says how long to wait in what would be its headers, here or there", function()
+    for _, fields in ipairs({
+      { headers = { ["retry-after"] = "1.5" } }, { headers = { ["Retry-After-Ms"] = 1500 } },
+      { headers = { ["Retry-After"] = "9", ["retry-after-ms"] = "1500" } },
+      { error = { message = "m", headers = { ["Retry-After"] = 1.5 } } },
+    }) do
+      assert.equal(1.5, read(fields).retry_after)
+    end
+  end)
+
+  it("is an event as any other where what it says is none", function()
+    for _, status in ipairs({ "429", 200, 4290, -1, 0 / 0, {} }) do
+      assert.equal("api", read({ status = status }).kind)
+    end
+    for _, value in ipairs({ "soon", "-1", "nan", "inf", {}, true }) do
+      assert.is_nil(read({ headers = { ["retry-after"] = value } }).retry_after)
+    end
+    assert.is_nil(read({ headers = "x" }).retry_after)
+    assert.is_nil(read({ headers = { "x" } }).retry_after)
+  end)
+end)
+
 describe("the message of an HTTP error", function()
   local function message(body, content_type)
     return from(http(400, body, { content_type = content_type })).message
   end
-
-  it("comes from the shapes of JSON that servers use", function()
-    assert.equal("a", message("{\"error\":{\"message\":\"a\",\"type\":\"t\",\"code\":null}}"))
-    assert.equal("b", message("{\"error\":\"b\"}"))
-    assert.equal("c", message("{\"message\":\"c\"}"))
-    assert.equal("d", message("{\"detail\":\"d\"}"))
-    assert.equal("e", message("{\"detail\":[{\"loc\":[\"body\"],\"msg\":\"e\",\"type\":\"t\"}]}"))
-    assert.equal("f", message("[{\"error\":{\"message\":\"f\",\"code\":400}}]"))
-  end)
 
   it("comes with code and type, numbers as text", function()
     local err = from(http(400, "{\"error\":{\"message\":\"m\",\"type\":\"t\",\"code\":402}}"))
@@ -88,34 +129,9 @@ describe("the message of an HTTP error", function()
     assert.equal("t", err.type)
   end)
 
-  it("is the text where there is no JSON", function()
-    assert.equal("upstream connect error", message("upstream connect error\n"))
-    assert.equal("{broken", message("{broken"))
-  end)
-
-  it("is the title of an HTML page", function()
-    assert.equal("502 Bad Gateway", message("<html>\r\n<head><title>502 Bad Gateway</title></head>"
-      .. "<body><center><h1>502</h1></center></body></html>", "text/html; charset=utf-8"))
-  end)
-
-  it("is the text of an HTML page without a title, shortened", function()
-    local text = message("<!DOCTYPE html><style>p{}</style><p>" .. ("waiting &amp; room "):rep(60))
-    assert.equal("waiting & room waiting", text:sub(1, 22))
-    assert.is_true(#text <= 200)
-    assert.is_nil(text:find("p{}", 1, true))
-  end)
-
   it("is the name of the status when the body is empty", function()
     assert.equal("bad request", message(""))
     assert.equal("bad request", message(nil))
-  end)
-
-  it("is never cut inside a character", function()
-    for pad = 0, 3 do
-      local cut = errors.shorten(("x"):rep(pad) .. ("ก"):rep(100))
-      assert.is_true(#cut <= 200)
-      assert.equal(0, (#cut - pad - 3) % 3)
-    end
   end)
 end)
 
@@ -162,6 +178,14 @@ describe("a timeout", function()
     assert.equal("no byte for 0.5 s (timeout.idle)", err.message)
     err = from({ kind = "timeout", phase = "connect" }, { timeout = timeout, stats = {} })
     assert.equal("no connection within 10 s (timeout.connect)", err.message)
+  end)
+
+  it("calls nobody alive who gives no answer, whatever came before", function()
+    local context = { timeout = { ping = 10, close = 5 }, stats = { comments = 2, bytes = 38 } }
+    assert.equal("no answer to a ping within 10 s (ping_timeout)",
+      from({ kind = "timeout", phase = "ping" }, context).message)
+    assert.equal("no answer to the close frame within 5 s (close_timeout)",
+      from({ kind = "timeout", phase = "close" }, context).message)
   end)
 end)
 

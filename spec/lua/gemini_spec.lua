@@ -1,3 +1,4 @@
+local by_name = require("spec.support.by_name")
 local expected_of = require("spec.support.expected")
 local fixtures = require("spec.support.fixtures")
 local gemini = require("rill.providers.gemini")
@@ -154,7 +155,7 @@ describe("the end of a choice", function()
     MALFORMED_FUNCTION_CALL = "error", UNEXPECTED_TOOL_CALL = "error",
     TOO_MANY_TOOL_CALLS = "error", NO_IMAGE = "error", OTHER = "error",
   }
-  for word, meaning in pairs(reasons) do
+  for word, meaning in by_name(reasons) do
     it(word .. " means " .. meaning, function()
       assert.same({ { finish_reason = meaning, native_finish_reason = word } },
         only(events({ finish(word) }), "done"))

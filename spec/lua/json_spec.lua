@@ -166,3 +166,23 @@ describe("another codec", function()
       "rill.use_json: the codec must be a table with encode and decode, not a string")
   end)
 end)
+
+describe("half a surrogate pair", function()
+  local mended = require("rill.json_surrogates").mended
+
+  it("becomes U+FFFD, and nothing else changes", function()
+    for text, wanted in pairs({
+      ["\\ud83d"] = "\\ufffd", ["\\ude00x"] = "\\ufffdx", ["\\uD83D\\u0041"] = "\\ufffd\\u0041",
+      ["\\ud83d\\ud83d\\ude00"] = "\\ufffd\\ud83d\\ude00", ["\\\\\\udfff\\\\"] = "\\\\\\ufffd\\\\",
+    }) do
+      assert.equal(wanted, mended(text))
+      assert.same(cjson.decode('["' .. wanted .. '"]'), json.default().decode('["' .. text .. '"]'))
+    end
+    for _, text in ipairs({
+      "", "x", "\\ud83d\\ude00", "\\\\ud83d", "\\ud7ff\\ue000", "\\ud8", "\\",
+    }) do
+      assert.is_nil(mended(text))
+    end
+    assert.is_nil((json.default().decode("[\"\\ud83d")))
+  end)
+end)

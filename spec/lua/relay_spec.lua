@@ -98,6 +98,25 @@ describe("a relay", function()
     assert.equal("complete", stream:result().outcome)
   end)
 
+  it("tells who looks after it of each event that is taken, however it is read", function()
+    for name, read in pairs({
+      poll = function(stream) repeat until not stream:poll() end,
+      result = function(stream) assert(stream:result()) end,
+      run = function(stream) assert(stream:run()) end,
+      text = function(stream) repeat until not stream:text()(stream) end,
+    }) do
+      local seen = {}
+      local stream = relayed(streams(answer("a"), answer("b")))
+      function stream.on_given(_, event)
+        if event.type ~= "text" and event.type ~= "start" then
+          seen[#seen + 1] = describe_event(event)
+        end
+      end
+      read(stream)
+      assert.equal("turn2 done2", table.concat(seen, " "), name)
+    end
+  end)
+
   it("runs with callbacks: the full text is that of the turn", function()
     local said = {}
     local stream = relayed(streams(answer("a", "b"), answer("c", "d")), nil, {
@@ -164,7 +183,20 @@ describe("a relay", function()
     end)
   end)
 
-  it("waits for its policy by itself as a key", function()
+  it("keeps the time of each who waits, however long others want to", function()
+    local stream = relayed(streams(answer({ "wait", 9 }, "a")))
+    local before, seen = fake.clock, {}
+    for i, seconds in ipairs({ 3, 5, 2, math.huge }) do
+      rill.go(function()
+        local event, err = stream:next(seconds)
+        seen[i] = { event and event.text or err, fake.clock - before }
+      end)
+    end
+    rill.run()
+    assert.same({ { "timeout", 3 }, { "timeout", 5 }, { "timeout", 2 }, { "a", 9 } }, seen)
+  end)
+
+  it("waits for its policy by its bell", function()
     local is_ready, list = false, streams(answer("a"), answer("b"))
     local stream
     stream = relayed(list, { advance = function(self, run)
@@ -178,7 +210,7 @@ describe("a relay", function()
         coroutine.yield()
       end
       is_ready = true
-      require("rill.loops").wake(stream)
+      require("rill.loops").wake(stream.bell)
     end)
     assert.equal("b", stream:result().text)
   end)

@@ -39,6 +39,13 @@ describe("reply:message", function()
     assert.equal("{}", message.tool_calls[1]["function"].arguments)
   end)
 
+  it("has the transcript of its audio for its content where there is no text", function()
+    local audio = { data = "bytes", transcript = "Spoken" }
+    assert.equal("Spoken", reply({ audio = audio }):message().content)
+    assert.equal("Said", reply({ text = "Said", audio = audio }):message().content)
+    assert.equal("", reply({ audio = { data = "bytes" } }):message().content)
+  end)
+
   it("has a refusal for its content where there is no text", function()
     assert.equal("I will not.", reply({ refusal = "I will not." }):message().content)
     assert.equal("", reply({}):message().content)

@@ -169,7 +169,8 @@ describe("an answer of the Responses format", function()
       ['{"type":"error","error":{"type":"insufficient_quota","code":"q","message":"m"}}'] =
         { message = "m", code = "q", type = "insufficient_quota" },
       ['{"type":"error","status":400,"error":{"code":"previous_response_not_found",'
-        .. '"message":"m"}}'] = { message = "m", code = "previous_response_not_found" },
+        .. '"message":"m"}}'] =
+        { message = "m", code = "previous_response_not_found", status = 400 },
       [event("failed", '"response":{"status":"failed","error":{"code":"rate_limit_exceeded",'
         .. '"message":"slow"}}')] = { message = "slow", code = "rate_limit_exceeded" },
       [event("failed")] = { message = "the response failed" },

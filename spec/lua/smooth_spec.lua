@@ -1,4 +1,5 @@
 local ask = require("spec.support.ask")
+local measured = require("spec.support.measured")
 local new_smooth = require("rill.smooth")
 local rill = require("rill")
 local sse = require("spec.support.sse")
@@ -328,7 +329,8 @@ describe("a real stream, smooth,", function()
     assert.equal(text, stream:result().text)
   end)
 
-  it("is read by tasks, also long after it has ended", function()
+  -- How many pieces two tasks and the main thread beside them are given of the same text.
+  local function read_by_three()
     local texts, pieces = {}, 0
     local function read(smooth)
       local text = ""
@@ -344,12 +346,18 @@ describe("a real stream, smooth,", function()
         texts[i] = read(ask.chat(attempts()):smooth({ rate = 100 }))
       end)
     end
-    texts[3] = read(ask.chat(attempts()):smooth({ rate = 100 })) -- beside them, on the main thread
+    texts[3] = read(ask.chat(attempts()):smooth({ rate = 100 }))
     rill.run()
     assert.same({ "สวัสดี there", "สวัสดี there", "สวัสดี there" }, texts)
-    assert.is_true(pieces > 20)
     assert.equal(0, rill.step(0))
-  end)
+    return pieces
+  end
+
+  -- A machine that is busy makes fewer and longer ones.
+  it("is read by tasks, also long after it has ended", measured(3, function()
+    local pieces = read_by_three()
+    return pieces > 20, pieces .. " pieces"
+  end))
 
   if not IS_PUC_51 then
     it("is read by a task's loop", function()

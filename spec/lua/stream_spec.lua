@@ -215,6 +215,14 @@ describe("chunks without output", function()
     end
   end)
 
+  it("are not whole if the provider says that it was cancelled", function()
+    local pieces, err = drain_text(chat(quiet({ { "text", "a" }, finish("cancelled"),
+      { "end", "done" } })))
+    assert.same({ "a" }, pieces)
+    assert.equal("cancelled", err.kind)
+    assert.equal("cancelled", err.partial.outcome)
+  end)
+
   it("do not make a stream whole that was cut", function()
     for _, ending in ipairs({ "eof", "cut" }) do
       local _, err = drain_text(chat(quiet({ START, { "text", "a" }, { "end", ending } })))
@@ -324,7 +332,22 @@ describe("stream:next", function()
     assert.equal(102, fake.clock)
     assert.equal("a", stream:next(60).text)
     assert.equal(105, fake.clock)
-    assert.is_nil(fake.last().wake_at)
+    for _, alarm in ipairs(rill.engine().alarms) do
+      assert.equal(math.huge, alarm.at)
+    end
+  end)
+
+  it("keeps the time of each who waits, however long others want to", function()
+    local stream = chat({ { "wait", 9 }, { "text", "a" }, { "event", STOP }, { "end", "done" } })
+    local seen = {}
+    for i, seconds in ipairs({ 3, 5, 2, math.huge }) do
+      rill.go(function()
+        local event, err = stream:next(seconds)
+        seen[i] = { event and event.text or err, fake.clock - 100 }
+      end)
+    end
+    rill.run()
+    assert.same({ { "timeout", 3 }, { "timeout", 5 }, { "timeout", 2 }, { "a", 9 } }, seen)
   end)
 
   it("does not take news without an event for the end of the wait", function()
@@ -557,6 +580,13 @@ describe("how a stream ended", function()
       assert.equal(reason, err.code)
       assert.equal("a", err.partial.text)
     end
+  end)
+
+  it("is cancelled when the finish reason says so", function()
+    local outcome, err = outcome_of({ text("a"), finish("cancelled") })
+    assert.equal("cancelled", outcome)
+    assert.equal("cancelled", err.kind)
+    assert.equal("a", err.partial.text)
   end)
 
   it("is provider_error for an HTTP error", function()

@@ -169,6 +169,17 @@ describe("a call", function()
     assert.truthy(tools.call(given, {}, {}, codec).is_error)
   end)
 
+  it("whose result is no UTF-8, or whose error is none, is an error that can be sent", function()
+    for _, value in ipairs({ "caf\233", { name = "caf\233" } }) do
+      local result = call({ call = function() return value end }, "{}")
+      assert.equal("Error: the tool's result cannot be sent: it is not UTF-8", result.content)
+      assert.is_true(result.is_error)
+    end
+    local result = call({ call = function() error("caf\233", 0) end }, "{}")
+    assert.equal("Error: the tool failed, and says why in what is not UTF-8", result.content)
+    assert.equal("caf\233", result.error)
+  end)
+
   it("whose result JSON cannot hold is an error", function()
     local result = call({ call = function()
       return { f = noop }

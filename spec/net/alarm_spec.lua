@@ -2,6 +2,7 @@
 
 local Gateway = require("spec.support.gateway")
 local ask = require("spec.support.ask")
+local best_of = require("spec.support.best_of")
 local core = require("rill.core")
 local handles = require("spec.support.handles")
 local sse = require("spec.support.sse")
@@ -16,13 +17,13 @@ local function await(engine, id)
 end
 
 describe("the engine's clock", function()
-  it("goes as other clocks do", function()
+  it("goes as other clocks do", best_of(5, function()
     local before, began = core.now(), socket.gettime()
     socket.sleep(0.02)
     local passed, elsewhere = core.now() - before, socket.gettime() - began
     assert.is_true(math.abs(passed - elsewhere) < 0.02)
     assert.is_true(passed > 0.015)
-  end)
+  end))
 end)
 
 describe("an alarm", function()
@@ -70,6 +71,12 @@ describe("an alarm", function()
     core.engine():close()
     assert.equal(0, core.engine():step(0))
     await(core.engine(), alarm:set(0.001))
+  end)
+
+  it("has a number that was not given before, also where the engine was closed", function()
+    local before = core.alarm():set(60)
+    core.engine():close()
+    assert.is_true(core.alarm():set(60) > before)
   end)
 
   it("takes seconds, and nothing once it is closed", function()

@@ -1,5 +1,6 @@
 -- Answers that are no stream, without the client: one event when all of the body is there.
 
+local by_name = require("spec.support.by_name")
 local Gateway = require("spec.support.gateway")
 local core = require("rill.core")
 local raw = require("spec.support.raw")
@@ -101,7 +102,7 @@ describe("a whole answer that is cut", function()
     ["where only its JSON tells"] = json(half, { framing = "close" }),
   }
 
-  for name, attempt in pairs(cuts) do
+  for name, attempt in by_name(cuts) do
     it("is asked for again, for nothing of it has been given: " .. name, function()
       local seen = play({ attempt, json(BODY) })
       assert_whole(seen, BODY)

@@ -1,6 +1,7 @@
 -- Answers from the cache beside the answers they were made of: the recorded streams of every
 -- format, through the whole of rill.
 
+local by_name = require("spec.support.by_name")
 local Gateway = require("spec.support.gateway")
 local ask = require("spec.support.ask")
 local fixtures = require("spec.support.fixtures")
@@ -127,7 +128,7 @@ describe("an answer from the cache equals the answer it was made of, for", funct
     check_all(fixtures.own(), 10)
   end)
 
-  for api, least in pairs({
+  for api, least in by_name({
     ["openai-chat"] = 9, ["openai-responses"] = 4, anthropic = 5, gemini = 3,
   }) do
     it("every recorded stream of " .. api, function()

@@ -4,6 +4,7 @@ local Gateway = require("spec.support.gateway")
 local ask = require("spec.support.ask")
 local core = require("rill.core")
 local handles = require("spec.support.handles")
+local raw = require("spec.support.raw")
 local rill = require("rill")
 local socket = require("socket")
 local sse = require("spec.support.sse")
@@ -125,19 +126,20 @@ with_fd("the engine's descriptor", function()
     assert.are.equal("connect", err.phase)
   end)
 
-  it("wakes for transfer:wake", function()
+  it("wakes for an alarm beside a transfer", function()
     local stream = ask.chat({ { before = { { stall = true } } } })
     gateway:wait({ id = tostring(gateway.routes) }, "requests", 1, 5, function()
       rill.engine():step(0.01)
     end)
-    stream.transfer:wake(0.03)
-    local engine = rill.engine()
+    local alarm = core.alarm()
+    local id, engine = alarm:set(0.03), rill.engine()
     local deadline = socket.gettime() + 3
     repeat
       wait_fd(engine)
       engine:step(0)
       assert.is_true(socket.gettime() < deadline)
-    until engine:ready() == stream.transfer:id()
+    until engine:ready() == id
+    alarm:close()
     stream:close()
   end)
 
@@ -167,10 +169,12 @@ with_fd("the engine's descriptor", function()
     end
     assert.are.equal(0, #socket.select({ selectable(engine) }, nil, 0.05))
     local watched = selectable(engine)
-    stream.transfer:wake(0.03) -- a timer that is set while nobody steps
+    local alarm = core.alarm()
+    local id = alarm:set(0.03) -- a timer that is set while nobody steps
     assert.is_truthy(socket.select({ watched }, nil, 1)[1])
     engine:step(0)
-    assert.are.equal(stream.transfer:id(), engine:ready())
+    assert.are.equal(id, engine:ready())
+    alarm:close()
     gateway:signal(route, "go")
     wait_fd(engine)
     assert.are.equal("x", stream:result().text)
@@ -215,10 +219,32 @@ describe("the engine", function()
     for _ = 1, 3 do
       engine:step(5)
     end
-    assert.is_true(socket.gettime() - began < 1)
+    assert.is_true(socket.gettime() - began < 5)
     assert.are.equal(stream.transfer:id(), engine:ready())
     stream:close()
     assert.is_truthy(gateway:wait(route, "closed", 1, 5))
+  end)
+
+  it("spares who waits alone the question whose the news are", function()
+    ask.forget_connections()
+    local engine, mine, others = rill.engine(), core.alarm(), core.alarm()
+    assert.is_true(engine:await(mine:set(0.001)))
+    assert.is_nil(engine:ready()) -- it was named by that
+    assert.are.equal(0, engine:await(1))
+
+    local later, soon = mine:set(60), others:set(0.001)
+    assert.are.equal(1, engine:await(later))
+    assert.are.equal(soon, engine:ready())
+
+    local ids = { [mine:set(0.001)] = true, [others:set(0.001)] = true }
+    while engine:step(0.01) > 0 do end -- luacheck: ignore
+    assert.are.equal(0, engine:await(next(ids)))
+    ids[engine:ready()], ids[engine:ready()] = nil, nil
+    assert.is_nil(next(ids))
+
+    others:set(0.001)
+    assert.are.equal(0, engine:await({})) -- who waits for no transfer
+    assert.is_truthy(engine:ready())
   end)
 
   it("closes every stream when it is closed, and the next one is new", function()
@@ -304,7 +330,6 @@ describe("a userdata", function()
       { function() engine:open(profile(), "http://x/", {}) end, "string expected" },
       { function() engine:step("soon") end, "number expected" },
       { function() transfer:keep(1) end, "boolean expected" },
-      { function() transfer:wake("soon") end, "number expected" },
       { function() transfer:append() end, "string expected" },
       { function() core.profile() end, "table expected" },
       { function() core.sse_parser(3) end, "options expected" },
@@ -342,6 +367,25 @@ describe("a userdata", function()
       end
       assert.are.equal("failed", transfer:ending())
       assert.are.equal("config", transfer:failure().kind)
+    end
+  end)
+
+  it("fails at once where no proxy can be meant, whoever names it", function()
+    for _, proxy in ipairs({ "nonsense://me:hunter2@x", "http://me:hunter2@[bad",
+      "http://127.0.0.1:99999" }) do
+      local its_profile = raw.profile(nil, { proxy = proxy })
+      for _, one in ipairs({
+        core.engine():open(its_profile, gateway.url .. "/v1/chat", "{}"),
+        core.engine():connect(its_profile, (gateway.url:gsub("^http", "ws"))),
+      }) do
+        raw.wait(one)
+        local failure = one:failure()
+        assert.are.equal("config", failure.kind)
+        assert.are.equal("the proxy cannot be used: its URL has a wrong scheme or form",
+          failure.message)
+        assert.are.equal(failure.message, one:attempts()[1].reason)
+        assert.are.equal(1, #one:attempts())
+      end
     end
   end)
 

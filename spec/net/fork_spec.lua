@@ -2,7 +2,9 @@
 
 local Gateway = require("spec.support.gateway")
 local ask = require("spec.support.ask")
+local core = require("rill.core")
 local nginx = require("spec.support.nginx")
+local raw = require("spec.support.raw")
 local rill = require("rill")
 local sse = require("spec.support.sse")
 
@@ -151,6 +153,71 @@ describe("after a fork", function()
     end))
     assert.are.equal("again", stream:result().text)
     assert.are.equal(2, ask.count(route))
+    assert_parent_goes_on()
+  end)
+
+  it("a socket is the parent's alone, and the child cannot write to it", function()
+    local route = gateway:script({ { websocket = true, steps = { "one", { wait = "go" }, "two",
+      { receive = 1 }, { closing = { 1000, "" } } } } })
+    local socket = core.engine():connect(raw.profile(), route.socket_url,
+      { ping_interval = 0.05 })
+    assert.are.equal("open", raw.take(socket)[1])
+    assert.same({ "text", "one" }, raw.take(socket))
+    local transfer = core.engine():answer(raw.profile())
+    socket:attach(transfer)
+    assert.are.equal("nil nil dropped closed false", in_child(function()
+      local sent, pinged = socket:send("from the child"), socket:ping()
+      socket:close()
+      local words = { tostring(sent), tostring(pinged), socket:ending(), transfer:ending(),
+        tostring(transfer:feed("{}")) }
+      socket, transfer = nil, nil
+      collectgarbage()
+      collectgarbage()
+      return table.concat(words, " ")
+    end))
+    assert.are.equal("fresh ended", in_child(function()
+      local other = core.engine():connect(raw.profile(), gateway:script({ { websocket = true,
+        steps = { "fresh", { closing = { 1000, "" } } } } }).socket_url)
+      raw.take(other)
+      local text = raw.take(other)[2]
+      raw.take(other)
+      return text .. " " .. other:state()
+    end))
+    socket:attach(nil)
+    gateway:signal(route, "go")
+    assert.same({ "text", "two" }, raw.take(socket))
+    socket:send("from the parent")
+    assert.same({ nil, "end" }, raw.take(socket))
+    assert.are.equal("closed", socket:ending())
+    local messages = {}
+    for _, message in ipairs(gateway:requests(route)[1].messages) do
+      messages[#messages + 1] = message.kind ~= "ping" and message.data or nil
+    end
+    assert.are.equal("from the parent", messages[1])
+    transfer:close()
+    assert_parent_goes_on()
+  end)
+
+  it("a live session goes on in both, each over a connection of its own", function()
+    local function answer(text)
+      return '{"type":"response.output_text.delta","output_index":0,"delta":"' .. text .. '"}',
+        '{"type":"response.completed","response":{"id":"r","status":"completed"}}'
+    end
+    local one, last = answer("one")
+    local route = gateway:script({
+      { websocket = true, steps = { { receive = 1 }, one, last, { receive = 1 },
+        (answer("three")), last } },
+      { websocket = true, steps = { { receive = 1 }, (answer("two")), last } },
+    })
+    local session = ask.client(route):live({ dialect = "responses", model = "m" })
+    assert.are.equal("one", assert(session:say("one"):result()).text)
+    assert.are.equal("two 2", in_child(function()
+      return ("%s %d"):format(assert(session:say("two"):result()).text,
+        session:metrics().connections)
+    end))
+    assert.are.equal("three", assert(session:say("three"):result()).text)
+    assert.are.equal(1, session:metrics().connections)
+    session:close()
     assert_parent_goes_on()
   end)
 end)

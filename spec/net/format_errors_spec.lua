@@ -1,6 +1,7 @@
 -- Errors of all wire formats, as transfers judge them: what comes before any output fails the
 -- attempt, what comes later is an event.
 
+local ask = require("spec.support.ask")
 local raw = require("spec.support.raw")
 local sse = require("spec.support.sse")
 local wires = require("spec.support.wires")
@@ -74,6 +75,26 @@ describe("an error event of a response", function()
         .. sse.event(text, "error")) }, "responses")
       assert.are.equal("api", seen.failure and seen.failure.kind, text)
       assert.are.equal(retries, seen.retries, text)
+    end
+  end)
+
+  it("is told by its own words and code where the response has failed, before output", function()
+    for code, kind in pairs({ insufficient_quota = "api",
+      context_length_exceeded = "context_length", server_error = "api" }) do
+      local wire = wires.responses
+      local events = wire.begin() .. wire.error(code, "not today")
+      local chunks = {}
+      for data in events:gmatch("data: ([^\n]+)") do
+        chunks[#chunks + 1] = data
+      end
+      table.insert(chunks, 1, { receive = 1 })
+      local session = ask.live({ { steps = chunks } }, { dialect = "responses" })
+      local over_sse = ask.chat({ wires.attempt("responses", events) },
+        { provider = "responses", retry = { max = 0 } })
+      for _, stream in ipairs({ session:say("hi"), over_sse }) do
+        local _, err = stream:result()
+        assert.same({ kind, code, "not today" }, { err.kind, err.code, err.message })
+      end
     end
   end)
 

@@ -218,7 +218,7 @@ describe("lines", function()
     local seen = raw.play({
       wires.attempt("ollama", nil, { steps = { half, { stall = true } } }),
       wires.attempt("ollama", wires.answer("ollama", PIECES)),
-    }, "ollama", { timeout = { first_output = 0.1 } })
+    }, "ollama", { timeout = { first_output = 0.5 } })
     assert.are.equal("event retry " .. kinds_of(wire), seen.kinds)
     assert.is_table(cjson.decode(seen.items[3][2]))
   end)

@@ -1,6 +1,7 @@
 -- Memory is bounded: what has no end becomes an error of kind `limit` with what had arrived, and a
 -- reader that is too slow slows the server down.
 
+local by_name = require("spec.support.by_name")
 local Gateway = require("spec.support.gateway")
 local ask = require("spec.support.ask")
 local sse = require("spec.support.sse")
@@ -22,7 +23,7 @@ local function endless(attempt, options)
 end
 
 describe("limits.event", function()
-  for name, bytes in pairs({
+  for name, bytes in by_name({
     ["an endless data line"] = "data: " .. ("x"):rep(3 * EVENT),
     ["an endless comment"] = ":" .. ("x"):rep(3 * EVENT),
     ["an endless field name"] = ("d"):rep(3 * EVENT),

@@ -175,7 +175,7 @@ describe("nginx", function()
       local stream = chat(transport, route)
       assert.is_truthy(stream:next(5))
       stream:close() -- the engine does nothing after this
-      assert.is_truthy(gateway:wait(route, "closed", 1, 1))
+      assert.is_truthy(gateway:wait(route, "closed", 1, 10))
     end)
 
     it("goes on with other streams when one is closed, over " .. transport, function()
@@ -194,7 +194,7 @@ describe("nginx", function()
       gateway:signal(route, "go")
       assert.are.equal("y", two:next(5).text)
       -- Over HTTP/2 libcurl 7.88 tells the server with the next thing it does there.
-      assert.is_truthy(gateway:wait(route, "closed", 1, 1))
+      assert.is_truthy(gateway:wait(route, "closed", 1, 10))
       gateway:signal(route, "on")
       assert.are.equal("xy", two:result().text)
     end)

@@ -122,7 +122,7 @@ describe("the reasoning of a transfer", function()
     for _, name in ipairs(wires.names) do
       local transfer, route = raw.open({ wires.attempt(name, nil, { steps = {
         wires[name].begin() .. wires[name].thought("hm"), { stall = true },
-      } }) }, name, { timeout = { first_output = 0.05, progress = 0.15 } })
+      } }) }, name, { timeout = { first_output = 0.5, progress = 0.15 } })
       local seen = raw.read(transfer)
       assert.are.equal("timeout", seen.failure.kind)
       assert.are.equal("progress", seen.failure.phase, name)

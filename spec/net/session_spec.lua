@@ -3,6 +3,7 @@
 local Gateway = require("spec.support.gateway")
 local ask = require("spec.support.ask")
 local cjson = require("cjson").new()
+local loops = require("rill.loops")
 local rill = require("rill")
 local sse = require("spec.support.sse")
 
@@ -56,6 +57,62 @@ describe("a session", function()
     assert.equal("rill.session: m, 5 messages", tostring(session))
   end)
 
+  it("is asked several messages at once, which all are kept, or none", function()
+    local session, route = session_with({ answer("a", 10, 2), { status = 404 }, { status = 404 } })
+    local asked = { { role = "user", content = "one" }, { role = "assistant", content = "b" },
+      { role = "user", content = "two" } }
+    assert.equal("a", session:ask(asked):result().text)
+    assert.equal("s:brief u:one a:b u:two", sent(route, 1))
+    assert.equal("s:brief u:one a:b u:two a:a", words(session.messages))
+    assert.equal(3, #asked)
+    session:ask(asked):result()
+    assert.equal("s:brief u:one a:b u:two a:a", words(session.messages))
+    session.keep_failed = true
+    session:ask(asked):result()
+    assert.equal("s:brief u:one a:b u:two a:a u:one a:b u:two", words(session.messages))
+    session.max_context = 1000
+    local ok, problem = pcall(function() session:ask({ asked[1], 5 }) end)
+    assert.is_false(ok)
+    assert.truthy(problem:find("session:ask: argument 1: messages[2] must be a table", 1, true))
+  end)
+
+  it("may be asked again when a host has killed who read its answer", function()
+    local session = session_with({ { steps = { sse.chunk("x"), { stall = true } } },
+      answer("b", 1, 1) })
+    local stream = session:ask("one")
+    stream:next()
+    loops.abandon(rill.engine(), stream.inner.id)
+    assert.equal("b", session:ask("two"):result().text)
+    assert.equal("s:brief u:two a:b", words(session.messages))
+    assert.equal("cancelled", stream.outcome)
+  end)
+
+  it("may be asked again when a host has killed who waited for its tools", function()
+    local is_called, is_free = false, false
+    local session = session_with({ CALL, answer("b", 1, 1) }, { tools = { look = {
+      parameters = { type = "object" }, call = function()
+        is_called = true
+        while not is_free do
+          coroutine.yield()
+        end
+        return "too late"
+      end,
+    } } })
+    local stream = session:ask("one")
+    rill.go(function()
+      stream:result()
+    end)
+    while not is_called do
+      rill.step(1)
+    end
+    loops.abandon(rill.engine(), stream.bell)
+    is_free = true
+    assert.equal("b", session:ask("two"):result().text)
+    assert.equal("s:brief u:two a:b", words(session.messages))
+    rill.run()
+    assert.equal("cancelled", stream.outcome)
+  end)
+
   it("takes the question back when the answer fails or is closed", function()
     local session = session_with({ { status = 404 },
       { steps = { sse.chunk("x"), { stall = true } } }, answer("b", 1, 1) })
@@ -107,6 +164,21 @@ describe("a session", function()
     assert.is_nil(body.system)
   end)
 
+  it("keeps no calls of an answer that was cut: nobody would answer them", function()
+    for reason, outcome in pairs({ length = "length", content_filter = "filtered" }) do
+      local cut = sse.role() .. sse.chunk("Let me see") .. sse.delta({ tool_calls = { { index = 0,
+        id = "c1", type = "function", ["function"] = { name = "look",
+        arguments = '{"place":"Chi' } } } }) .. sse.finish(reason) .. sse.done()
+      local session, route = session_with({ cut, answer("b", 70, 2) },
+        { tools = { look = { call = error } } })
+      local reply = session:ask("one"):result()
+      assert.same({ outcome, "look" }, { reply.outcome, reply.tool_calls[1].name })
+      session:ask("two"):result()
+      assert.equal("s:brief u:one a:Let me see u:two", sent(route, 2))
+      assert.is_nil(cjson.decode(gateway:requests(route)[2].body).messages[3].tool_calls)
+    end
+  end)
+
   it("works in tasks", function()
     local texts = {}
     for i = 1, 2 do
@@ -129,6 +201,8 @@ describe("a session", function()
       ["field 'on_trim' must be a function"] = { model = "m", on_trim = 1 },
       ["field 'keep_failed' must be"] = { model = "m", keep_failed = 1 },
       ["tools.a must be a table"] = { model = "m", tools = { a = 1 } },
+      ["field 'stream' cannot be switched off"] = { model = "m", stream = false },
+      ["unknown option 'retry.maxx'"] = { model = "m", retry = { maxx = 1 } },
     }) do
       local ok, said = pcall(function()
         ai:session(options)
@@ -182,6 +256,26 @@ describe("a session that gets too long", function()
     session:ask(("x"):rep(160)):result() -- 70, and 44 for the question
     assert.same({ "max_context(u:one a:a)" }, dropped)
     assert.truthy(sent(route, 4):find("^s:brief u:two a:b u:three a:c u:x"))
+  end)
+
+  it("does not take what was counted for several turns at once for that of one", function()
+    local session = session_with({ answer("a", 60, 10), answer("c", 60, 10) },
+      { max_context = 100, on_trim = on_trim })
+    session:ask({ { role = "user", content = "one" }, { role = "assistant", content = "b" },
+      { role = "user", content = "two" } }):result()
+    session:ask(("x"):rep(160)):result() -- 70, and 44 for the question
+    assert.same({ "max_context(u:one a:b u:two a:a)" }, dropped)
+  end)
+
+  it("leaves out the turn before a question that begins with a system message", function()
+    local session, route = session_with({ answer("a", 1, 1) }, {
+      messages = { { role = "user", content = ("q"):rep(400) } }, max_context = 50,
+      on_trim = on_trim,
+    })
+    session:ask({ { role = "system", content = "be kind" }, { role = "user", content = "two" } })
+      :result()
+    assert.equal(1, #dropped)
+    assert.equal("s:brief s:be kind u:two", sent(route, 1))
   end)
 
   it("counts by estimate where nothing was counted, and keeps room for the answer", function()

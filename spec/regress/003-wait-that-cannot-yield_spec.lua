@@ -11,9 +11,21 @@ local IS_PUC_51 = _VERSION == "Lua 5.1" and not rawget(_G, "jit")
 
 local opened = {}
 
-local function open()
-  local stream = ask.chat({ { steps = { sse.chunk("a"), { sleep = 0.01 }, sse.answer("b") } } })
+-- Its second half comes once it is called for: until then there is something to wait for.
+local function open_half()
+  local steps = { sse.chunk("a"), { wait = "go" }, sse.answer("b") }
+  local stream, route = ask.chat({ { steps = steps } })
   opened[#opened + 1] = stream
+  return stream, route
+end
+
+local function call_for_rest(route)
+  Gateway.start():signal(route, "go")
+end
+
+local function open()
+  local stream, route = open_half()
+  call_for_rest(route)
   return stream
 end
 
@@ -29,7 +41,7 @@ describe("a task that waits where Lua cannot yield", function()
     local text
     rill.go(function()
       table.sort({ 1, 2 }, function()
-        return open():result() == nil
+        return open_half():result() == nil
       end)
     end)
     rill.go(function()
@@ -44,10 +56,11 @@ describe("a task that waits where Lua cannot yield", function()
   it("may take the error and go on", function()
     local refused, text
     rill.go(function()
-      local stream = open()
+      local stream, route = open_half()
       refused = select(2, pcall(table.sort, { 1, 2 }, function()
         return stream:result() == nil
       end))
+      call_for_rest(route)
       text = stream:result().text
       coroutine.yield()
       text = text .. open():result().text
@@ -70,7 +83,7 @@ describe("a task that waits where Lua cannot yield", function()
       while ended == 0 do
         coroutine.yield()
       end
-      Gateway.start():signal(route, "go")
+      call_for_rest(route)
       assert.equal("a", stream:result().text)
       ended = ended + 1
     end)
@@ -83,7 +96,7 @@ describe("a task that waits where Lua cannot yield", function()
     it("is told the same in an iterator and a pcall of its own on Lua 5.1", function()
       local _, err
       rill.go(function()
-        local stream = open()
+        local stream = open_half()
         for event in function() return stream:next() end do
           assert(event.type ~= "done") -- what is there already needs no wait
         end
@@ -91,7 +104,7 @@ describe("a task that waits where Lua cannot yield", function()
       _, err = pcall(rill.run)
       assert.truthy(err:find("attempt to yield across", 1, true))
       rill.go(function()
-        _, err = pcall(function() return open():result() end)
+        _, err = pcall(function() return open_half():result() end)
       end)
       rill.run()
       assert.truthy(err:find("attempt to yield across", 1, true))

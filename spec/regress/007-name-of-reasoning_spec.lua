@@ -2,6 +2,7 @@
 -- had been, when the answer was asked for in one piece: C had kept the name to itself.  Groq, which
 -- calls it reasoning, refuses the other name; Mistral, where it is a part of the content, any.
 
+local by_name = require("spec.support.by_name")
 local said = require("spec.support.said")
 local sse = require("spec.support.sse")
 local wires = require("spec.support.wires")
@@ -42,7 +43,7 @@ local READERS = {
 }
 
 describe("what a model thought", function()
-  for reader, read in pairs(READERS) do
+  for reader, read in by_name(READERS) do
     it("goes back by the name under which it came, read by " .. reader, function()
       for _, name in ipairs({ "reasoning", "reasoning_content", "reasoning_text" }) do
         local message = sent_back(read, ('{"%s":"h"}'):format(name), ('{"%s":"m"}'):format(name),

@@ -4,9 +4,15 @@
 -- A script is a list of { "text", text, payload }, { "reasoning", text, payload },
 -- { "usage", json } (C has seen it in a chunk that it took whole), { "event", payload, name,
 -- is_quiet }, { "retry", attempt, delay, reason }, { "wait", seconds } and, last,
--- { "end", ending, failure }.
+-- { "end", ending, failure }.  Sockets play `fake.socket_scripts`; see fake_socket.lua.  Transfers
+-- of engine:answer have no script, but are fed.
 
-local fake = { clock = 100, opened = {}, scripts = {}, steps = 0 }
+local answers = require("spec.support.fake_answers")
+local fake_socket = require("spec.support.fake_socket")
+
+local fake = {
+  clock = 100, opened = {}, scripts = {}, sockets = {}, socket_scripts = {}, steps = 0,
+}
 
 local Transfer = { __name = "rill.transfer" }
 Transfer.__index = Transfer
@@ -44,6 +50,8 @@ local function deliver(transfer)
       local counted = item[1] == "text" and "texts" or item[1] == "reasoning" and "reasonings"
       if counted then
         transfer.counts[counted] = transfer.counts[counted] + 1
+      end
+      if counted or item.is_output then
         transfer.first_output = transfer.first_output or fake.clock
         transfer.last_output = fake.clock
       end
@@ -57,10 +65,10 @@ local function deliver(transfer)
 end
 
 local function next_moment(transfer)
-  local moment = transfer.wake_at or math.huge
+  local moment = math.huge
   local item = not transfer.state and transfer.script[transfer.at]
   if item and item[1] == "wait" then
-    moment = math.min(moment, transfer.due or transfer.last + item[2])
+    moment = transfer.due or transfer.last + item[2]
   elseif item then
     moment = fake.clock
   end
@@ -76,11 +84,9 @@ function fake.profile(spec)
   return copy
 end
 
-function Engine:open(profile, url, body, format)
-  local copy = fake.profile(profile)
-  copy.url, copy.body, copy.format = url, body, format
+local function open(self, copy, script)
   local transfer = setmetatable({
-    number = #fake.opened + 1, spec = copy, script = table.remove(fake.scripts, 1) or {}, at = 1,
+    number = #fake.opened + 1, spec = copy, script = script, at = 1,
     queue = {}, text_parts = {}, reasoning_parts = {}, keeping = true, last = fake.clock,
     created = fake.clock,
     counts = { texts = 0, reasonings = 0, bytes = 0, comments = 0 }, trail = { { started = 0 } },
@@ -91,6 +97,33 @@ function Engine:open(profile, url, body, format)
   return transfer
 end
 
+function Engine:open(profile, url, body, format)
+  local copy = fake.profile(profile)
+  copy.url, copy.body, copy.format = url, body, format
+  return open(self, copy, table.remove(fake.scripts, 1) or {})
+end
+
+function Engine:answer(profile, format, age, source)
+  local copy = fake.profile(profile)
+  copy.format, copy.age, copy.source = format, age, source
+  return open(self, copy, {})
+end
+
+function Engine:connect(profile, url, spec)
+  local socket = fake_socket.new(fake, self, profile, url, spec)
+  table.insert(fake.sockets, socket)
+  return socket
+end
+
+function Engine:await(id)
+  local count = self:step(nil)
+  if self.ready_ids[1] == id and not self.ready_ids[2] then
+    self:ready()
+    return true
+  end
+  return count
+end
+
 function Engine:step(seconds)
   fake.steps = fake.steps + 1
   local earliest = math.huge
@@ -99,6 +132,9 @@ function Engine:step(seconds)
   end
   for _, alarm in ipairs(self.alarms) do
     earliest = math.min(earliest, alarm.at)
+  end
+  for _, socket in ipairs(fake.sockets) do
+    earliest = math.min(earliest, socket:next_moment())
   end
   if self.ready_ids[1] then
     seconds = 0
@@ -113,13 +149,12 @@ function Engine:step(seconds)
   end
   for _, transfer in ipairs(self.transfers) do
     deliver(transfer)
-    if transfer.wake_at and transfer.wake_at <= fake.clock then
-      transfer.wake_at = nil
-      mark_ready(transfer)
-    end
   end
   for _, alarm in ipairs(self.alarms) do
     fake.ring(alarm)
+  end
+  for _, socket in ipairs(fake.sockets) do
+    socket:deliver()
   end
   return self:count()
 end
@@ -160,13 +195,17 @@ function Engine:count()
   for _, alarm in ipairs(self.alarms) do
     count = count + (alarm.at == math.huge and 0 or 1)
   end
+  for _, socket in ipairs(fake.sockets) do
+    count = count + (socket:state() == "ended" and 0 or 1)
+  end
   return count
 end
 
 function Engine:ready()
   local id = table.remove(self.ready_ids, 1)
-  if id and id > 0 then
-    self.transfers[id].is_ready = false
+  local named = id and (self.transfers[id] or fake.socket(id))
+  if named then
+    named.is_ready = false
   end
   return id
 end
@@ -266,10 +305,6 @@ function Transfer:unfinished()
   return self.has_unfinished or false
 end
 
-function Transfer:wake(seconds)
-  self.wake_at = seconds and fake.clock + seconds
-end
-
 local function since(transfer, moment)
   return moment and moment - transfer.created
 end
@@ -289,11 +324,59 @@ function Transfer:attempts()
   return self.trail
 end
 
+local function detach(transfer)
+  if transfer.attached_to then
+    transfer.attached_to:attach(nil)
+  end
+end
+
 function Transfer:close()
   self.closes = self.closes + 1
   if not self.state then
     self.state, self.ended = "closed", fake.clock
   end
+  detach(self)
+end
+
+-- The next two are those of engine:answer.
+function Transfer:feed(payload)
+  if self.state then
+    return false
+  end
+  self.counts.bytes = self.counts.bytes + #payload
+  for _, item in ipairs(answers.items(self.spec.format, payload)) do
+    table.insert(self.script, item)
+  end
+  deliver(self)
+  if self.state then
+    detach(self)
+  end
+  return true
+end
+
+function Transfer:finish(how, kind, phase, message, retryable)
+  if self.state then
+    return
+  end
+  local failure = kind and {
+    kind = kind, phase = phase, message = message, retryable = retryable or false,
+  }
+  table.insert(self.script, { "end", how, failure })
+  deliver(self)
+  detach(self)
+end
+
+function Transfer:rest(flag)
+  assert(type(flag) == "boolean")
+  self.at_rest = flag
+end
+
+function Transfer:queued()
+  local bytes = 0
+  for _, item in ipairs(self.queue) do
+    bytes = bytes + #item[2]
+  end
+  return bytes
 end
 
 function fake.engine()
@@ -302,6 +385,16 @@ end
 
 function fake.now()
   return fake.clock
+end
+
+-- Enough of the rule for specs that do not test it.
+function fake.is_utf8(text)
+  return not text:find("[\192\193\245-\255]")
+end
+
+-- That of hosts is libcurl's.
+function fake.takes_url()
+  return true
 end
 
 -- Enough of the rule for specs that do not test it.
@@ -327,37 +420,45 @@ function fake.sse_parser(...)
   return { arguments = { ... } }
 end
 
+-- The socket with that id, or nil.
+function fake.socket(id)
+  for _, socket in ipairs(fake.sockets) do
+    if socket.number == id then
+      return socket
+    end
+  end
+end
+
+-- The newest socket, or nil where it is not in that state.
+function fake.last_socket(state)
+  local socket = fake.sockets[#fake.sockets]
+  return socket and (not state or socket:state() == state) and socket or nil
+end
+
+-- The newest socket is full, or no longer so.
+function fake.fill_or_empty()
+  local socket = fake.last_socket("open")
+  if socket then
+    socket:push({ socket.is_full and "room" or "full" })
+  end
+end
+
+-- Nothing stands in the way of the newest socket: it opens, and has room.
+function fake.let_through()
+  local socket = fake.last_socket()
+  if socket and socket:state() == "connecting" then
+    socket:push({ "open" })
+  elseif socket and socket.is_full then
+    socket:push({ "room" })
+  end
+end
+
 -- The newest transfer.
 function fake.last()
   return fake.opened[#fake.opened]
 end
 
--- The script of payloads, as C would pass them on: plain texts recognised, the others as they are.
-function fake.items(payloads, ending, failure)
-  local decode = require("cjson").decode
-  local script = {}
-  for _, payload in ipairs(payloads) do
-    local ok, chunk = pcall(decode, payload)
-    local choice = ok and type(chunk) == "table" and type(chunk.choices) == "table"
-      and #chunk.choices == 1 and chunk.choices[1]
-    local delta = choice and choice.delta
-    local only = type(delta) == "table" and type(delta.content) == "string" and delta.content ~= ""
-      and (choice.index or 0) == 0 and type(choice.finish_reason) ~= "string"
-      and type(chunk.usage) ~= "table" and type(choice.logprobs) ~= "table" and not chunk.error
-    for name, value in pairs(only and delta or {}) do
-      local is_empty = type(value) ~= "string" and type(value) ~= "table" or value == ""
-        or type(value) == "table" and next(value) == nil
-      only = only and (name == "content" or name == "role" or is_empty)
-    end
-    local is_quiet = ok and type(chunk) == "table" and not chunk.error
-      and (choice and type(delta) == "table" and next(delta) == nil
-        or type(chunk.choices) == "table" and #chunk.choices == 0)
-    table.insert(script, only and { "text", delta.content, payload }
-      or { "event", payload, nil, is_quiet })
-  end
-  table.insert(script, { "end", ending or "done", failure })
-  return script
-end
+fake.items = answers.script
 
 -- Puts the fake in the place of rill.core and gives rill anew, so that nothing is left of other
 -- specs.
@@ -368,6 +469,7 @@ function fake.install()
     end
   end
   fake.clock, fake.opened, fake.scripts, fake.steps = 100, {}, {}, 0
+  fake.sockets, fake.socket_scripts = {}, {}
   engine.ready_ids, engine.transfers, engine.alarms = {}, {}, {}
   package.loaded["rill.core"] = fake
   return require("rill")

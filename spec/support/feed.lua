@@ -14,7 +14,7 @@ local json_encode = require("rill.json_encode")
 local message = require("rill.message")
 
 local function decode_base64(text)
-  return "decoded " .. text
+  return not text:find("[^%w+/=]") and "decoded " .. text or nil
 end
 
 local function sorted(value)

@@ -14,21 +14,12 @@
 -- error, ... } }.  Their long texts are given as { chars, octets, sha256 }: see fixtures.is_text.
 
 local cjson = require("cjson").new()
+local shell = require("spec.support.shell")
 
 local fixtures = {}
 
 local FOLDER = os.getenv("RILL_FIXTURES") or "../shared/fixtures"
 local OWN_FOLDER = "spec/fixtures"
-
-local function read(path)
-  local file = io.open(path, "rb")
-  if not file then
-    return nil
-  end
-  local bytes = file:read("*a")
-  file:close()
-  return bytes
-end
 
 -- JSON null reads as nil everywhere, as in rill itself.
 local function without_nulls(value)
@@ -63,25 +54,25 @@ end
 
 local READERS = {
   lines = function(entry)
-    return frame(read(entry.path_here .. ".chunks.txt"), entry.api)
+    return frame(shell.read(entry.path_here .. ".chunks.txt"), entry.api)
   end,
   raw = function(entry)
-    return read(entry.path_here .. ".sse")
+    return shell.read(entry.path_here .. ".sse")
   end,
   -- Recorded without their last line ends.
   ["raw+blank"] = function(entry)
-    return read(entry.path_here .. ".sse") .. "\n\n"
+    return shell.read(entry.path_here .. ".sse") .. "\n\n"
   end,
 }
 
 local function load(path)
-  local text = read(path)
+  local text = shell.read_if_there(path)
   return text and without_nulls(cjson.decode(text)).expectations
 end
 
 -- Whether the recorded streams are here.
 function fixtures.are_recorded_here()
-  return read(FOLDER .. "/expectations.json") ~= nil
+  return shell.read_if_there(FOLDER .. "/expectations.json") ~= nil
 end
 
 -- Why not, for pending().
@@ -153,7 +144,7 @@ function fixtures.own()
       provider = entry.provider,
       api = entry.api,
       format = FORMATS[entry.api],
-      body = assert(read(OWN_FOLDER .. "/" .. entry.file), entry.file .. " is missing"),
+      body = shell.read(OWN_FOLDER .. "/" .. entry.file),
       expected = entry,
       is_own = true,
     }
@@ -178,9 +169,7 @@ local digests = {} -- by text
 function fixtures.sha256(text)
   if not digests[text] then
     local path = os.tmpname()
-    local file = assert(io.open(path, "wb"))
-    file:write(text)
-    file:close()
+    shell.write(path, text)
     local pipe = assert(io.popen("sha256sum <" .. path))
     digests[text] = pipe:read("*a"):match("^%x+")
     pipe:close()

@@ -4,6 +4,7 @@
 --   local route = gateway:script({ attempt, ... })   -- the nth request gets the nth attempt, and
 --                                                    -- the last one repeats
 --   route.base_url                                   -- for clients: ends in /v1
+--   route.socket_url                                 -- the same with ws:
 --   gateway:requests(route)                          -- what was asked, see below
 --   gateway:wait(route, "requests", 1, 5)            -- until it was asked once, at most 5 seconds
 --
@@ -20,6 +21,9 @@
 --   piece, delay              strings go out in pieces of so many bytes, each in a send and a chunk
 --                             of its own, with so many seconds between them
 --   on_expect = false         does not answer "Expect: 100-continue"
+--   websocket = true          accepts an upgrade: status 101 and its headers are the defaults then,
+--                             and the steps are frames (without it the attempt is a refusal)
+--   on_ping, on_close = false does not answer the pings, the close frame of a WebSocket client
 --
 -- A step is a string, or one of
 --
@@ -29,12 +33,27 @@
 --   { half_close = true }     sends a FIN, and stays
 --   { stall = true }          silent until the client goes
 --   { wait = "name" }         until gateway:signal(route, "name"); a signal stays given
+--   { asked = count }         until the route was asked so often, this time included
 --   { raw = bytes }           past the framing
+--
+-- For WebSocket a string is a text message, and there are besides
+--
+--   { binary = bytes }        a binary message
+--   { frame = { opcode = 1, payload = "", fin = true, rsv = 0, mask = four bytes or nil } }
+--   { ping = data }
+--   { receive = count }       until so many more messages have come
+--   { echo = flag }           from now on messages go back as they came
+--   { deaf = flag }           reads nothing from the system any more, or does again
+--   { closing = { code, reason } }   the closing handshake from this side
+--
+-- After the last step it waits until the client closes, and answers that.
 --
 -- A request is { number, method, path, target, headers, body, connection, at, sent, closed_at,
 -- finished_at }: names of headers in lower case; connection is a number that tells connections
 -- apart; sent counts bytes; closed_at is when the client left before the answer (with its `after`
 -- steps) was complete, finished_at when the answer had been played.  Times are socket.gettime()'s.
+-- Over WebSocket it has `messages` besides, what the client sent: { kind, data, at, code }, where
+-- kind is "text", "binary", "ping", "pong" or "close" (whose data is the reason).
 
 local cjson = require("cjson").new()
 local socket = require("socket")
@@ -49,13 +68,14 @@ function Gateway:__tostring()
   return "gateway at " .. self.url
 end
 
--- Runs a command that ends when its standard input does, and waits for the line that it tells.
-local function launch(command)
+-- Runs a command that ends when its standard input does, and waits for the line that it tells to
+-- the port that stands behind its arguments.
+function Gateway.launch(command)
   local listener = assert(socket.bind("127.0.0.1", 0))
   listener:settimeout(20)
   local _, port = listener:getsockname()
   local pipe = assert(io.popen("exec " .. command .. " " .. port, "w"))
-  local sock = assert(listener:accept(), "the scripted gateway did not start")
+  local sock = assert(listener:accept(), "this did not start: " .. command)
   local line = assert(sock:receive("*l"))
   sock:close()
   listener:close()
@@ -74,7 +94,7 @@ function Gateway.start()
   if running then
     return running
   end
-  local pipe, line = launch("lua5.4 spec/support/gateway_server.lua")
+  local pipe, line = Gateway.launch("lua5.4 spec/support/gateway_server.lua")
   local port, silent_port = line:match("^(%d+) (%d+)$")
   running = setmetatable({
     port = tonumber(port),
@@ -130,8 +150,9 @@ local function set_of(words)
 end
 
 local ATTEMPT = set_of("status reason headers head send_headers_slowly framing steps before after "
-  .. "piece delay on_expect")
-local STEP = set_of("sleep reset close half_close stall wait raw")
+  .. "piece delay on_expect websocket on_ping on_close")
+local STEP = set_of("sleep reset close half_close stall wait asked raw binary frame ping receive "
+  .. "echo deaf closing")
 
 -- A slip in a script is the spec's error, not a strange answer later.
 local function check(attempt)
@@ -159,20 +180,31 @@ function Gateway:script(attempts)
   end
   local id = tostring(self.routes)
   self:call("script", { id = id, attempts = list })
-  return { id = id, path = "/s/" .. id, base_url = self.url .. "/s/" .. id .. "/v1" }
+  local base_url = self.url .. "/s/" .. id .. "/v1"
+  return {
+    id = id,
+    path = "/s/" .. id,
+    base_url = base_url,
+    socket_url = base_url:gsub("^http", "ws"),
+  }
 end
 
 function Gateway:signal(route, name)
   self:call("signal", { id = route.id, name = name })
 end
 
-local function imported(record)
+local imported
+
+function imported(record)
   for _, key in ipairs({ "at", "closed_at", "finished_at" }) do
     record[key] = tonumber(record[key])
   end
   -- Numbers from JSON are floats to Lua 5.3 and 5.4.
-  for _, key in ipairs({ "number", "connection", "sent" }) do
-    record[key] = math.floor(record[key])
+  for _, key in ipairs({ "number", "connection", "sent", "code" }) do
+    record[key] = record[key] and math.floor(record[key])
+  end
+  for _, message in ipairs(record.messages or {}) do
+    imported(message)
   end
   return record
 end
@@ -186,8 +218,9 @@ function Gateway:requests(route)
   return requests
 end
 
--- Waits until so many "requests" came, were "closed" by the client before their answer was
--- complete, or "finished".  Returns the request that made the number full, or nil, "timeout".
+-- Waits until so many "requests" or "messages" of WebSocket came, or so many requests were "closed"
+-- by the client before their answer was complete, or "finished".  Returns the request or message
+-- that made the number full, or nil, "timeout".
 -- pump, if given, is called again and again: for a client that this process has to drive.
 function Gateway:wait(route, what, count, seconds, pump)
   seconds = seconds or 10

@@ -6,11 +6,12 @@
 -- tells 127.0.0.1:REPORT_PORT the line "PORT SILENT_PORT" and ends with its standard input.
 
 local root = arg[0]:match("^(.*)spec/support/") or ""
-package.path = root .. "examples/?.lua;" .. package.path
+package.path = root .. "examples/?.lua;" .. root .. "?.lua;" .. package.path
 
 local cjson = require("cjson").new()
 local socket = require("socket")
 local http_server = require("support.http_server")
+local gateway_socket = require("spec.support.gateway_socket")
 
 local routes = {} -- by id: { id, attempts, requests, signals }
 local server
@@ -19,7 +20,8 @@ local server
 -- Playing an attempt
 
 local REASONS = {
-  [200] = "OK", [204] = "No Content", [301] = "Moved Permanently", [302] = "Found",
+  [101] = "Switching Protocols", [200] = "OK", [204] = "No Content",
+  [301] = "Moved Permanently", [302] = "Found",
   [307] = "Temporary Redirect", [308] = "Permanent Redirect", [400] = "Bad Request",
   [401] = "Unauthorized", [402] = "Payment Required", [403] = "Forbidden", [404] = "Not Found",
   [408] = "Request Timeout", [409] = "Conflict", [413] = "Content Too Large",
@@ -63,8 +65,17 @@ function actions.wait(play, name)
   end)
 end
 
+function actions.asked(play, count)
+  return play.connection:wait_for(function()
+    return #play.route.requests >= count
+  end)
+end
+
 local function send_body(play, bytes)
   local attempt, connection = play.attempt, play.connection
+  if play.ws then
+    return gateway_socket.send_text(play, bytes)
+  end
   if not play.is_chunked then
     return connection:send_pieces(bytes, attempt.piece or math.max(#bytes, 1), attempt.delay)
   end
@@ -89,7 +100,7 @@ local function run_steps(play, steps)
       ok = send_body(play, step)
     else
       local name, value = next(step)
-      ok = actions[name](play, value)
+      ok = (actions[name] or gateway_socket.actions[name])(play, value)
     end
     if not ok then
       return nil
@@ -106,9 +117,17 @@ local function body_length(attempt)
   return length
 end
 
+local function has_body(status)
+  return status ~= 101 and status ~= 204 and status ~= 304
+end
+
+local function status_of(attempt)
+  return attempt.status or (attempt.websocket and 101 or 200)
+end
+
 -- The lines of the header, without their ends.
-local function head_lines(attempt)
-  local status = attempt.status or 200
+local function head_lines(play)
+  local attempt, status = play.attempt, status_of(play.attempt)
   local lines = { ("HTTP/1.1 %d %s"):format(status, attempt.reason or REASONS[status] or "") }
   local given = {}
   for name, values in pairs(attempt.headers or {}) do
@@ -124,7 +143,10 @@ local function head_lines(attempt)
       lines[#lines + 1] = name .. ": " .. value
     end
   end
-  if status ~= 204 and status ~= 304 then
+  for _, header in ipairs(attempt.websocket and gateway_socket.headers(play.record) or {}) do
+    default(header[1], header[2])
+  end
+  if has_body(status) then
     default("Content-Type", "text/event-stream")
     if attempt.framing == "length" then
       default("Content-Length", body_length(attempt))
@@ -142,7 +164,7 @@ local function send_head(play)
   if attempt.head then
     return connection:send(attempt.head)
   end
-  local lines = head_lines(attempt)
+  local lines = head_lines(play)
   lines[#lines + 1] = ""
   if not attempt.send_headers_slowly then
     return connection:send(table.concat(lines, "\r\n") .. "\r\n")
@@ -155,20 +177,30 @@ local function send_head(play)
   return true
 end
 
+-- The answer after its head; true if it is whole.
+local function play_body(play)
+  if play.attempt.websocket then
+    return gateway_socket.begin(play) and run_steps(play, play.attempt.steps)
+      and gateway_socket.finish(play)
+  end
+  return run_steps(play, play.attempt.steps)
+    and (not play.is_chunked or play.connection:send("0\r\n\r\n"))
+end
+
 -- True if the connection can serve another request.
-local function play_attempt(route, connection, attempt)
-  local status = attempt.status or 200
+local function play_attempt(route, connection, attempt, record)
   local play = {
     route = route,
     connection = connection,
     attempt = attempt,
-    is_chunked = (attempt.framing or "chunked") == "chunked" and status ~= 204 and status ~= 304,
+    record = record,
+    is_chunked = (attempt.framing or "chunked") == "chunked" and has_body(status_of(attempt)),
+    ws = nil, -- once an upgrade is accepted
   }
-  local is_whole = run_steps(play, attempt.before) and send_head(play)
-    and run_steps(play, attempt.steps)
-    and (not play.is_chunked or connection:send("0\r\n\r\n"))
+  local is_whole = run_steps(play, attempt.before) and send_head(play) and play_body(play)
   play.is_chunked = false
-  return is_whole and run_steps(play, attempt.after) and attempt.framing ~= "close"
+  is_whole = is_whole and run_steps(play, attempt.after)
+  return is_whole and attempt.framing ~= "close" and not attempt.websocket
 end
 
 local function serve_route(connection, request, route)
@@ -181,7 +213,7 @@ local function serve_route(connection, request, route)
   end
   server.changed = true
   local attempt = route.attempts[math.min(record.number, #route.attempts)]
-  local is_reusable = play_attempt(route, connection, attempt)
+  local is_reusable = play_attempt(route, connection, attempt, record)
   record.sent = connection.sent - sent_before
   if connection.is_gone then
     record.closed_at = connection.gone_at
@@ -209,8 +241,10 @@ function control.signal(arguments)
   return {}
 end
 
+local exported
+
 -- What crosses to the spec: times as text, which keeps their digits.
-local function exported(record)
+function exported(record)
   local copy = {}
   for key, value in pairs(record) do
     copy[key] = value
@@ -218,6 +252,10 @@ local function exported(record)
   copy.sent = type(record.sent) == "function" and record.sent() or record.sent
   for _, key in ipairs({ "at", "closed_at", "finished_at" }) do
     copy[key] = record[key] and ("%.6f"):format(record[key])
+  end
+  for at, message in ipairs(record.messages or {}) do
+    copy.messages = at == 1 and {} or copy.messages
+    copy.messages[at] = exported(message)
   end
   return copy
 end
@@ -232,8 +270,22 @@ end
 
 local NOTABLE = { requests = "at", closed = "closed_at", finished = "finished_at" }
 
+-- What the client sent over WebSocket, on all connections of the route.
+local function nth_message(route, count)
+  for _, record in ipairs(route.requests) do
+    local messages = record.messages or {}
+    if count <= #messages then
+      return messages[count]
+    end
+    count = count - #messages
+  end
+end
+
 -- The record that makes the count full, or nil.
 local function nth(route, what, count)
+  if what == "messages" then
+    return nth_message(route, count)
+  end
   for _, record in ipairs(route.requests) do
     if record[NOTABLE[what]] then
       count = count - 1

@@ -4,7 +4,8 @@
  * 127.0.0.1 for a path so many times at once and, on one kept connection, for
  * another every 5 ms until the last answer has ended.  Prints one line of JSON:
  * how many answers were whole, the deltas in them, and milliseconds of the
- * pings, counted from when each was due.  A delta is an @ with the 19 digits of
+ * pings, counted from when each was due; those that were due before every
+ * answer had begun are left out.  A delta is an @ with the 19 digits of
  * CLOCK_MONOTONIC after it (as bench/server.c makes them); latency_us is what
  * has passed since, the first second left out.  --abort: the first N leave
  * after their first delta.
@@ -50,9 +51,9 @@ static int ep, port;
 static const char *ping_path;
 static int ping_fd = -1;
 static bool is_ping_out;
-static uint64_t ping_due, first_ns;
+static uint64_t ping_due, first_ns, begun_ns;
 static struct numbers pings, latencies;
-static int whole, broken, left;
+static int whole, broken, left, silent; /* silent: without a delta yet */
 static uint64_t deltas;
 
 static uint64_t now_ns(void) {
@@ -118,8 +119,12 @@ static int ask(const char *path, bool keep, void *data) {
 
 static void on_delta(struct answer *answer) {
   uint64_t now = now_ns();
+  silent -= answer->deltas == 0;
   answer->deltas++;
   first_ns = first_ns == 0 ? now : first_ns;
+  if (silent == 0 && begun_ns == 0) {
+    begun_ns = now;
+  }
   if (answer->stamp >= first_ns + SECOND_NS) {
     add(&latencies, (double)(now - answer->stamp) / 1e3);
   }
@@ -174,33 +179,38 @@ static void on_answer(struct answer *answer) {
 /* ---- pings ---- */
 
 static void send_ping(void) {
+  is_ping_out = true;
+  if (ping_fd < 0) {
+    ping_fd = ask(ping_path, true, NULL);
+    return;
+  }
   char request[512];
   int len = snprintf(request, sizeof request,
                      "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", ping_path);
   if (send(ping_fd, request, (size_t)len, MSG_NOSIGNAL) != len) {
     die("ping");
   }
-  is_ping_out = true;
 }
 
 /* The answer to a ping fits into one read; the next may be due already. */
 static void on_ping(void) {
+  static const char last[] = "\r\nConnection: close\r\n";
   char bytes[4096];
   ssize_t got = recv(ping_fd, bytes, sizeof bytes, MSG_DONTWAIT);
-  if (got == 0) { /* so many requests, and nginx closes a connection */
-    close(ping_fd);
-    ping_due = is_ping_out ? ping_due : now_ns();
-    ping_fd = ask(ping_path, true, NULL);
-    is_ping_out = true;
-    return;
-  }
   if (got < 12 || memcmp(bytes, "HTTP/1.1 200", 12) != 0) {
     fprintf(stderr, "load: a ping failed\n");
     exit(1);
   }
-  add(&pings, (double)(now_ns() - ping_due) / 1e6);
+  if (begun_ns > 0 && ping_due >= begun_ns) {
+    add(&pings, (double)(now_ns() - ping_due) / 1e6);
+  }
   ping_due += PING_NS;
   is_ping_out = false;
+  /* nginx says so after so many requests: the next one would meet a reset. */
+  if (memmem(bytes, (size_t)got, last, sizeof last - 1) != NULL) {
+    close(ping_fd);
+    ping_fd = -1;
+  }
 }
 
 static void run(void) {
@@ -208,7 +218,7 @@ static void run(void) {
   struct epoll_event events[64];
   while (left > 0) {
     uint64_t now = now_ns();
-    if (ping_fd >= 0 && !is_ping_out && now >= ping_due) {
+    if (ping_path != NULL && !is_ping_out && now >= ping_due) {
       send_ping();
     }
     int count = epoll_wait(ep, events, 64, 1);
@@ -239,7 +249,7 @@ int main(int argc, char **argv) {
     return 2;
   }
   port = atoi(argv[1]);
-  left = atoi(argv[3]);
+  left = silent = atoi(argv[3]);
   ping_path = argc > 4 ? argv[4] : NULL;
   ep = epoll_create1(EPOLL_CLOEXEC);
   struct answer *answers = calloc((size_t)left, sizeof *answers);
@@ -248,8 +258,6 @@ int main(int argc, char **argv) {
   }
   if (ping_path != NULL) {
     ping_due = now_ns();
-    ping_fd = ask(ping_path, true, NULL);
-    is_ping_out = true;
   }
   for (int i = 0; i < atoi(argv[3]); i++) {
     answers[i].digits = -1;

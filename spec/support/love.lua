@@ -22,13 +22,6 @@ local here = lfs.currentdir()
 local LAUNCH = "exec sh -c 'Xvfb -displayfd 3 -screen 0 800x600x24 -nolisten tcp 3>%s "
   .. ">/dev/null 2>&1 & pid=$!; read -r _; kill $pid; wait $pid 2>/dev/null'"
 
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
-
 local function write(path, text)
   local file = assert(io.open(path, "wb"))
   file:write(text)
@@ -49,7 +42,7 @@ function love.open_screen()
   local pipe = assert(io.popen(LAUNCH:format(folder .. "/display"), "w"))
   local deadline, number = socket.gettime() + 20
   repeat
-    number = read(folder .. "/display"):match("(%d+)\n")
+    number = shell.read(folder .. "/display"):match("(%d+)\n")
     assert(number or socket.gettime() < deadline, "Xvfb did not start")
     socket.sleep(0.01)
   until number

@@ -4,7 +4,7 @@
 --   editor:send(":q<CR>")            -- keys, as if they were typed
 --   editor:value("getline(1)")       -- the value of an expression, as text
 --   editor:lua("1 + 1")              -- the same of Lua
---   editor:wait_for("expression", 5) -- until it is true
+--   editor:wait_for("expression")    -- until it is true
 --   editor:wait_end()                -- exit code, and what it wrote to stderr
 --   editor:stop()
 --
@@ -29,21 +29,6 @@ local LAUNCH = "cd %s && exec sh -c '%s nvim --headless -u NONE -i NONE --listen
 
 local PLUGIN = "--cmd \"set runtimepath^=%s/examples/neovim\" -c \"runtime plugin/rill.lua\" "
   .. "-S start.lua"
-
-local function read(path)
-  local file = io.open(path, "rb")
-  local text = file and file:read("*a")
-  if file then
-    file:close()
-  end
-  return text
-end
-
-local function write(path, text)
-  local file = assert(io.open(path, "wb"))
-  file:write(text)
-  file:close()
-end
 
 -- Lua code that gives a value of strings, numbers and tables.
 local function literal(value)
@@ -75,7 +60,7 @@ function neovim.start(options)
   local setup = options.client and ("require(\"rill_nvim\").setup(%s)\n"):format(literal({
     client = options.client, model = "spec-model",
   })) or ""
-  write(folder .. "/start.lua", setup .. (options.script or ""))
+  shell.write(folder .. "/start.lua", setup .. (options.script or ""))
   local editor = setmetatable({
     folder = folder,
     typed = {}, -- commands
@@ -94,7 +79,7 @@ end
 -- What it wrote to stderr, but for the commands that were typed: without a screen it shows them
 -- there.
 function Editor:errors()
-  local text = (read(self.folder .. "/errors.log") or ""):gsub("\r", "")
+  local text = (shell.read_if_there(self.folder .. "/errors.log") or ""):gsub("\r", "")
   for _, typed in ipairs(self.typed) do
     local from, to = text:find(typed, 1, true)
     text = from and text:sub(1, from - 1) .. text:sub(to + 1) or text
@@ -133,15 +118,15 @@ function Editor:lua(expression)
 end
 
 function Editor:wait_for(expression, seconds)
-  self:until_true(seconds or 5, "not in time: " .. expression, function()
+  self:until_true(seconds or 20, "not in time: " .. expression, function()
     local value = self:value(expression)
     return value == "1" or value == "v:true"
   end)
 end
 
 local function has_ended(self)
-  local pid = read(self.folder .. "/pid"):match("%d+")
-  local stat = read("/proc/" .. pid .. "/stat")
+  local pid = shell.read(self.folder .. "/pid"):match("%d+")
+  local stat = shell.read("/proc/" .. pid .. "/stat")
   return not stat or stat:match("%) (%a)") == "Z"
 end
 
@@ -152,7 +137,7 @@ function Editor:wait_end(seconds)
   end)
   self.pipe:close()
   self.pipe = nil
-  return tonumber(read(self.folder .. "/status")), self:errors()
+  return tonumber(shell.read_if_there(self.folder .. "/status")), self:errors()
 end
 
 function Editor:stop()
@@ -167,7 +152,7 @@ end
 -- if it failed.
 function neovim.run(script, before)
   local path = os.tmpname()
-  write(path, script)
+  shell.write(path, script)
   local ok, output = shell.run(("timeout 120 %s %s nvim --headless -u NONE -i NONE %s "
     .. "-c 'luafile %s' -c qa"):format(neovim.ENVIRONMENT, before or "",
     PLUGIN:format(here):gsub(" %-S .*", ""), path))

@@ -1,15 +1,19 @@
 -- A real nginx for specs, on free ports of 127.0.0.1, in a temporary folder.
 --
 --   local server = nginx.start({ files = { name = bytes }, gateway = gateway })
+--     -- locations: more of its configuration; has_workers: a master and a worker, not one process
 --   server.plain, server.tls, server.h2     -- http: HTTP/1.1; https: HTTP/1.1; https: HTTP/2
 --   server.ca_file                          -- trusts the certificate, which was made for this run
 --   server:base_url("tls", "name")          -- a base URL whose every path answers with that file
 --   server:base_url("tls", "name", "gzip")  -- the same, compressed if the client accepts it
 --   server:base_url("h2", route)            -- a route of the scripted gateway, through nginx
+--   server:socket_url("tls", route)         -- the same for WebSocket
+--   server:reload(locations)                -- SIGHUP, with other locations (needs has_workers)
 --   server:stop()
 --
 -- Files are text/event-stream, whatever the method of the request.  nginx ends with this process.
 
+local certificate = require("spec.support.certificate")
 local socket = require("socket")
 
 local nginx = {}
@@ -22,7 +26,8 @@ local running = {} -- list of servers
 
 local CONFIG = [[
 daemon off;
-master_process off;
+master_process @master@;
+worker_processes 1;
 pid nginx.pid;
 error_log error.log notice;
 worker_rlimit_nofile 4096;
@@ -37,6 +42,7 @@ http {
   scgi_temp_path scgi;
   keepalive_timeout 60s;
   keepalive_requests 100000;
+  map $http_upgrade $connection_or_upgrade { default upgrade; '' ''; }
   ssl_certificate cert.pem;
   ssl_certificate_key key.pem;
   server { listen 127.0.0.1:@plain@; include locations; }
@@ -62,7 +68,8 @@ location /zipped/ {
 location /s/ {
   proxy_pass http://127.0.0.1:@gateway@;
   proxy_http_version 1.1;
-  proxy_set_header Connection "";
+  proxy_set_header Upgrade $http_upgrade;
+  proxy_set_header Connection $connection_or_upgrade;
   proxy_buffering off;
   proxy_request_buffering off;
   proxy_read_timeout 600s;
@@ -90,12 +97,6 @@ local function free_ports(count)
     listeners[at]:close()
   end
   return ports
-end
-
-local function make_certificate(folder)
-  shell(("cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
-    .. "-days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 "
-    .. "-keyout key.pem -out cert.pem 2>openssl.log"):format(folder))
 end
 
 local function is_listening(port)
@@ -128,24 +129,26 @@ function nginx.start(options)
     assert(name:find("^[%w%.%-_]+$"), "a file's name is plain")
     write(folder .. "/files/" .. name, bytes)
   end
-  make_certificate(folder)
+  certificate.make(folder)
   local ports = free_ports(3)
   local values = {
+    master = options.has_workers and "on" or "off",
     plain = ports[1],
     tls = ports[2],
     h2 = ports[3],
     gateway = options.gateway and options.gateway.port or 9,
   }
   write(folder .. "/nginx.conf", (CONFIG:gsub("@(%w+)@", values)))
-  write(folder .. "/locations", (LOCATIONS:gsub("@(%w+)@", values)))
   local server = setmetatable({
     folder = folder,
+    values = values,
     ca_file = folder .. "/cert.pem",
     plain = "http://127.0.0.1:" .. values.plain,
     tls = "https://localhost:" .. values.tls,
     h2 = "https://localhost:" .. values.h2,
-    pipe = assert(io.popen(LAUNCH:format(folder), "w")),
   }, Server)
+  server:write_locations(options.locations)
+  server.pipe = assert(io.popen(LAUNCH:format(folder), "w"))
   running[#running + 1] = server
   local deadline = socket.gettime() + 10
   while not is_listening(values.h2) do
@@ -169,6 +172,19 @@ function Server:base_url(transport, what, way)
     return self[transport] .. what.path .. "/v1"
   end
   return self[transport] .. "/" .. (way or "file") .. "/" .. what .. "/v1"
+end
+
+function Server:socket_url(transport, route)
+  return (self:base_url(transport, route):gsub("^http", "ws"))
+end
+
+function Server:write_locations(more)
+  write(self.folder .. "/locations", LOCATIONS:gsub("@(%w+)@", self.values) .. (more or ""))
+end
+
+function Server:reload(locations)
+  self:write_locations(locations)
+  shell(("kill -HUP $(cat %s/nginx.pid)"):format(self.folder))
 end
 
 function Server:stop()

@@ -61,21 +61,6 @@ local TEMPORARY = [[
 
 local here = lfs.currentdir()
 
-local function read(path)
-  local file = io.open(path, "rb")
-  local text = file and file:read("*a")
-  if file then
-    file:close()
-  end
-  return text
-end
-
-local function write(path, bytes)
-  local file = assert(io.open(path, "wb"))
-  file:write(bytes)
-  file:close()
-end
-
 local function free_port()
   local listener = assert(socket.bind("127.0.0.1", 0))
   local port = select(2, listener:getsockname())
@@ -107,7 +92,7 @@ end
 
 -- An example's configuration on other ports, otherwise as it stands.
 local function adapted(options, values)
-  local text = assert(read(options.example .. "/nginx.conf"))
+  local text = shell.read(options.example .. "/nginx.conf")
   text = text:gsub("listen 127%.0%.0%.1:%d+", "listen 127.0.0.1:" .. values.port)
     :gsub("error_log [^;]+", "error_log error.log notice")
     :gsub("worker_processes [^;]+", "worker_processes " .. values.workers)
@@ -121,15 +106,15 @@ local LAUNCH = "cd %s && exec sh -c 'PATH=$PATH:/usr/sbin; "
 
 local function write_files(folder, options, values)
   for name, bytes in pairs(options.files or {}) do
-    write(folder .. "/" .. name, bytes)
+    shell.write(folder .. "/" .. name, bytes)
   end
   local main = MAIN:gsub("@(%w+)@", values)
   if options.example then
     shell.assert_runs("cp " .. options.example .. "/*.lua " .. folder)
-    return write(folder .. "/nginx.conf", main .. adapted(options, values))
+    return shell.write(folder .. "/nginx.conf", main .. adapted(options, values))
   end
   values.http = TEMPORARY .. options.http:gsub("@(%w+)@", values)
-  write(folder .. "/nginx.conf", main .. CONFIG:gsub("@(%w+)@", values))
+  shell.write(folder .. "/nginx.conf", main .. CONFIG:gsub("@(%w+)@", values))
 end
 
 function openresty.is_listening(port)
@@ -157,7 +142,8 @@ function openresty.start(options)
       shell.quoted(environment(options)):sub(2, -2)), "w")),
   }, Server)
   local deadline = socket.gettime() + 10
-  while not (openresty.is_listening(server.port) and lfs.attributes(folder .. "/nginx.pid")) do
+  -- The file is there, empty, before the number is.
+  while not (openresty.is_listening(server.port) and server:master()) do
     if socket.gettime() > deadline then
       local log = server:log()
       server:stop()
@@ -185,7 +171,8 @@ function Server:get(path)
 end
 
 function Server:log()
-  return (read(self.folder .. "/error.log") or "") .. (read(self.folder .. "/output.log") or "")
+  return (shell.read_if_there(self.folder .. "/error.log") or "")
+    .. (shell.read_if_there(self.folder .. "/output.log") or "")
 end
 
 -- Lines of the log that tell of something wrong; `allowed`: what may stand there.
@@ -202,7 +189,7 @@ function Server:problems(allowed)
 end
 
 function Server:master()
-  return assert(tonumber(read(self.folder .. "/nginx.pid")))
+  return tonumber(shell.read_if_there(self.folder .. "/nginx.pid") or "")
 end
 
 function Server:signal(name)
@@ -211,7 +198,7 @@ end
 
 function Server:workers()
   local master, pids = self:master(), {}
-  local children = read(("/proc/%d/task/%d/children"):format(master, master)) or ""
+  local children = shell.read_if_there(("/proc/%d/task/%d/children"):format(master, master)) or ""
   for pid in children:gmatch("%d+") do
     pids[#pids + 1] = tonumber(pid)
   end
@@ -253,6 +240,21 @@ function openresty.until_true(seconds, what, condition)
     assert(socket.gettime() < deadline, what)
     socket.sleep(0.005)
   end
+end
+
+-- Asks for a location, with `base` in the query, and goes away once it has logged that it waits and
+-- until_asked() has returned.  Gives when that was, by socket.gettime.
+function Server:abort(path, base, until_asked)
+  local sock = assert(socket.connect("127.0.0.1", self.port))
+  assert(sock:send(("GET %s?base=%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    :format(path, base)))
+  openresty.until_true(5, "the request did not wait", function()
+    return self:log():find("it waits", 1, true)
+  end)
+  until_asked()
+  local left = socket.gettime()
+  sock:close()
+  return left
 end
 
 return openresty

@@ -3,6 +3,8 @@
 --   local transfer, route = raw.open({ attempt, ... }, "gemini", { limits = { event = 1000 } })
 --   local seen = raw.read(transfer)   -- to its end, see below
 --
+-- and its sockets as lua/rill/websocket.lua has them: raw.take(socket), raw.items(socket), a list.
+--
 -- raw.read gives { items, kinds, reply, reasoning, ending, failure, retries }: items are lists as
 -- transfer:take() gives them, kinds their first words in one string.
 
@@ -20,9 +22,12 @@ local DEFAULTS = {
   limits = { buffer = 1048576, event = 1048576, error_body = 65536 },
 }
 
--- changes: tables whose fields go over those of DEFAULTS.
-function raw.profile(changes)
+-- changes: tables whose fields go over those of DEFAULTS; more: plain fields, such as ca_file.
+function raw.profile(changes, more)
   local spec = {}
+  for name, value in pairs(more or {}) do
+    spec[name] = value
+  end
   for name, fields in pairs(DEFAULTS) do
     spec[name] = {}
     for _, from in ipairs({ fields, changes and changes[name] or {} }) do
@@ -59,6 +64,17 @@ function raw.take(transfer)
   end
 end
 
+-- All that a transfer or socket gives until its end.
+function raw.items(source)
+  local items = {}
+  local item = raw.take(source)
+  while item[1] ~= nil do
+    items[#items + 1] = item
+    item = raw.take(source)
+  end
+  return items
+end
+
 function raw.wait(transfer)
   while not transfer:ending() do
     raw.step()
@@ -67,17 +83,10 @@ function raw.wait(transfer)
 end
 
 function raw.read(transfer)
-  local seen = { items = {}, kinds = {}, retries = 0 }
-  while true do
-    local item = raw.take(transfer)
-    if item[1] == nil then
-      break
-    end
-    if item[1] == "retry" then
-      seen.retries = seen.retries + 1
-    end
-    seen.items[#seen.items + 1] = item
-    seen.kinds[#seen.kinds + 1] = item[1]
+  local seen = { items = raw.items(transfer), kinds = {}, retries = 0 }
+  for i, item in ipairs(seen.items) do
+    seen.retries = seen.retries + (item[1] == "retry" and 1 or 0)
+    seen.kinds[i] = item[1]
   end
   seen.kinds = table.concat(seen.kinds, " ")
   seen.reply, seen.reasoning = transfer:reply(), transfer:reasoning()

@@ -147,6 +147,16 @@ local PARTS = set("output_text", "reasoning_text", "summary_text")
 local RESPONSE = set("output", "output_text", "usage")
 local EVENT = set("type", "delta", "response", "item", "part", "logprobs", "error")
 
+-- An item and a part of one, which are empty when they are added.
+local function take_item(seen, item, part, parts)
+  output_if(seen, given(item.type) and not ITEMS[item.type])
+  output_if(seen, given(part.type) and not parts[part.type])
+  for _, member in pairs(item) do
+    output_if(seen, type(member) == "table" and next(member) ~= nil)
+  end
+  nothing_but(seen, part, set("type"))
+end
+
 function oracle.responses(chunk)
   local seen, kind = look(), chunk.type
   local response, item, part = object(chunk.response), object(chunk.item), object(chunk.part)
@@ -156,12 +166,7 @@ function oracle.responses(chunk)
   seen.error = given(chunk.error) or kind == "error" or kind == "response.failed"
   output_if(seen, given(kind) and not (PIECES[kind] or FRAMES[kind] or ENDS[kind] or seen.error))
   output_if(seen, filled(response.output) or filled(response.output_text))
-  output_if(seen, given(item.type) and not ITEMS[item.type])
-  output_if(seen, given(part.type) and not PARTS[part.type])
-  for _, member in pairs(item) do
-    output_if(seen, type(member) == "table" and next(member) ~= nil)
-  end
-  nothing_but(seen, part, set("type"))
+  take_item(seen, item, part, PARTS)
   beside_if(seen, given(chunk.response) or given(chunk.item) or given(chunk.part))
   beside_if(seen, filled(chunk.logprobs))
   take_usage_beside(seen, response.usage)
@@ -259,6 +264,40 @@ function oracle.ollama(chunk)
   seen.terminal = chunk.done == true or nil
   seen.error = given(chunk.error)
   return judge(seen)
+end
+
+local MESSAGES = set("content.delta", "chat.done")
+
+function oracle.chat(chunk)
+  local seen, kind = look(), chunk.type
+  piece(seen, "text", chunk.delta)
+  seen.terminal = kind == "chat.done" or nil
+  seen.finished = seen.terminal
+  seen.error = given(chunk.error) or kind == "error"
+  output_if(seen, given(kind) and not MESSAGES[kind])
+  take_usage_beside(seen, chunk.usage)
+  scalars_but(seen, chunk, set("usage"))
+  return judge(seen, kind == "content.delta" and "text" or "no piece at all")
+end
+
+local SPOKEN = set("response.output_text.delta", "response.text.delta")
+local AROUND = set("response.created", "response.output_item.added", "response.content_part.added",
+  "rate_limits.updated")
+local SPOKEN_PARTS = set("output_text", "text", "output_audio", "audio")
+
+function oracle.realtime(chunk)
+  local seen, kind = look(), chunk.type
+  local response, item, part = object(chunk.response), object(chunk.item), object(chunk.part)
+  piece(seen, "text", chunk.delta)
+  seen.terminal = kind == "response.done" or nil
+  seen.finished = seen.terminal
+  output_if(seen, given(kind) and not (SPOKEN[kind] or AROUND[kind]))
+  output_if(seen, filled(response.output) or filled(response.output_text))
+  take_item(seen, item, part, SPOKEN_PARTS)
+  beside_if(seen, given(chunk.response) or given(chunk.item) or given(chunk.part))
+  take_usage_beside(seen, response.usage)
+  scalars_but(seen, chunk, set("response", "item", "part"))
+  return judge(seen, SPOKEN[kind] and "text" or "no piece at all")
 end
 
 return oracle

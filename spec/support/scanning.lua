@@ -7,7 +7,8 @@
 
 local scanning = {}
 
-local FORMATS = { openai = 0, responses = 1, anthropic = 2, gemini = 3, ollama = 4 }
+local FORMATS = { openai = 0, responses = 1, anthropic = 2, gemini = 3, ollama = 4, chat = 5,
+  realtime = 6 }
 
 local SOURCES = "spec/support/scanning.c src/core/json_*.c src/core/bytes.c"
 

@@ -2,6 +2,8 @@
 --
 --   local ok, output = shell.run("ls /")
 --   local output = shell.assert_runs("ls /")
+--   local bytes = shell.read("README.md")   -- a whole file
+--   shell.write("copy", bytes)
 --
 -- A command gets this process's environment, so its own rill too: begin it with shell.LUA for the
 -- Lua under test.  shell.CLEAN in front of a command takes away what a test run sets for itself:
@@ -23,13 +25,32 @@ function shell.quoted(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
+-- nil and why where there is none.
+function shell.read_if_there(path)
+  local file, problem = io.open(path, "rb")
+  if not file then
+    return nil, problem
+  end
+  local bytes = file:read("*a")
+  file:close()
+  return bytes
+end
+
+function shell.read(path)
+  return assert(shell.read_if_there(path))
+end
+
+function shell.write(path, bytes)
+  local file = assert(io.open(path, "wb"))
+  file:write(bytes)
+  file:close()
+end
+
 -- Whether it succeeded, and what it said on either output.
 function shell.run(command)
   local log = os.tmpname()
   local status = os.execute("{ " .. command .. "\n} >" .. log .. " 2>&1 </dev/null")
-  local file = assert(io.open(log))
-  local output = file:read("*a")
-  file:close()
+  local output = shell.read(log)
   os.remove(log)
   return status == true or status == 0, output
 end

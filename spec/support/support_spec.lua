@@ -1,9 +1,11 @@
 -- The specs' own tools: what they hand out is what they say.
 
+local best_of = require("spec.support.best_of")
 local every_cut = require("spec.support.every_cut")
 local fixtures = require("spec.support.fixtures")
 local Gateway = require("spec.support.gateway")
 local handles = require("spec.support.handles")
+local measured = require("spec.support.measured")
 local nginx = require("spec.support.nginx")
 local socket = require("socket")
 local sse = require("spec.support.sse")
@@ -74,6 +76,84 @@ describe("handles", function()
     assert.truthy(tostring(err):find("/dev/null", 1, true))
     file:close()
     handles.assert_back(before)
+  end)
+end)
+
+describe("what is measured", function()
+  local printed, say
+
+  before_each(function()
+    printed, say = "", _G.print
+    _G.print = function(text)
+      printed = printed .. text .. "\n"
+    end
+  end)
+
+  after_each(function()
+    _G.print = say
+  end)
+
+  -- Runs that say one after the other what a list says, each while so much of a machine of two
+  -- processors is taken away; gives how many were made, and what went wrong.
+  local function play(list, share)
+    local count = 0
+    local ok, err = pcall(measured(#list, function()
+      count = count + 1
+      socket.sleep(0.02)
+      return list[count], "run " .. count
+    end, function()
+      return share * 2 * socket.gettime(), 2
+    end))
+    return count, not ok and err or nil
+  end
+
+  it("is done with the first good run", function()
+    local count, problem = play({ false, true, false }, 0)
+    assert.are.same({ 2 }, { count, problem })
+  end)
+
+  it("fails when none of the runs was good, with what each said", function()
+    local count, problem = play({ false, false, false }, 0)
+    assert.are.equal(3, count)
+    assert.is_truthy(problem:find("run 1; 0.0 % of the machine was taken away\nrun 2", 1, true))
+  end)
+
+  it("is not judged when the machine was away, which is printed", function()
+    local count, problem = play({ false, false, false }, 0.5)
+    assert.are.same({ 3 }, { count, problem })
+    assert.is_truthy(printed:find("not judged, since the machine was away:\nrun 1; %d+"))
+    count, problem = play({ true }, 0.5)
+    assert.are.same({ 1 }, { count, problem })
+  end)
+end)
+
+describe("the best of three runs", function()
+  -- How often a function runs that fails in its first runs, and what went wrong in the end.
+  local function play(failures, share)
+    local count = 0
+    local ok, err = pcall(best_of(3, function()
+      count = count + 1
+      socket.sleep(0.02)
+      assert.is_true(count > failures)
+    end, function()
+      return share * 2 * socket.gettime(), 2
+    end))
+    return count, not ok and tostring(err) or nil
+  end
+
+  it("passes with the first one that does", function()
+    assert.are.same({ 1 }, { play(0, 0) })
+    assert.are.same({ 3 }, { play(2, 0) })
+  end)
+
+  it("fails with the third", function()
+    local count, problem = play(5, 0)
+    assert.are.equal(3, count)
+    assert.is_truthy(problem:find("Expected objects to be the same", 1, true))
+  end)
+
+  it("does not count those of which much was taken", function()
+    assert.are.same({ 6 }, { play(5, 0.5) })
   end)
 end)
 

@@ -3,8 +3,9 @@
  * Out of memory, everywhere: runs each scenario of oom.lua with allocation N
  * failing, for every N until one run meets no failure.  Lua's allocator, the
  * allocations of our own objects (the linker's --wrap) and libcurl's are one
- * sequence.  Each run must end, must say that memory was short if it did not
- * succeed, and must give back every block and descriptor.
+ * sequence, those of OpenSSL another one, of which every so many are taken.
+ * Each run must end, must say that memory was short if it did not succeed, and
+ * must give back every block and descriptor; OpenSSL keeps some of its own.
  *
  * Three ways to be short of memory:
  *
@@ -20,6 +21,8 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include <malloc.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -46,10 +49,10 @@ int luaopen_rill_core(lua_State *L);
 
 /* ---- the allocators ---- */
 
-enum source { LUA, OWN, CURL_LIBRARY, SOURCES };
+enum source { LUA, OWN, CURL_LIBRARY, TLS_LIBRARY, SOURCES };
 enum way { FOR_GOOD, ONCE, FOR_A_WHILE, WAYS };
 
-static const char *const source_names[] = {"Lua", "rill", "libcurl"};
+static const char *const source_names[] = {"Lua", "rill", "libcurl", "OpenSSL"};
 static const char *const way_names[] = {"for good", "once", "for a while"};
 
 static atomic_long live[SOURCES];
@@ -58,12 +61,17 @@ static atomic_long live[SOURCES];
  * not, but what they free still counts. */
 static _Thread_local bool armed;
 static enum way way;
+static bool tls_is_first; /* allocations of OpenSSL alone are counted */
 static unsigned long counter, target;
 static enum source failed_source;
 
+/* Before the one that is meant, either those of OpenSSL count or all others. */
 static bool fails(enum source source) {
   if (!armed) {
     return false;
+  }
+  if ((source == TLS_LIBRARY) != tls_is_first) {
+    return way != ONCE && counter >= target;
   }
   counter++;
   if (counter == target) {
@@ -160,6 +168,28 @@ static void curl_free_block(void *block) {
   free_of(CURL_LIBRARY, block);
 }
 
+static void *tls_malloc(size_t size, const char *file, int line) {
+  (void)file;
+  (void)line;
+  return malloc_of(TLS_LIBRARY, size);
+}
+
+static void *tls_realloc(void *block, size_t size, const char *file, int line) {
+  (void)file;
+  (void)line;
+  if (size == 0) {
+    free_of(TLS_LIBRARY, block);
+    return NULL;
+  }
+  return realloc_of(TLS_LIBRARY, block, size);
+}
+
+static void tls_free(void *block, const char *file, int line) {
+  (void)file;
+  (void)line;
+  free_of(TLS_LIBRARY, block);
+}
+
 /* Lua relies on shrinking never to fail. */
 static void *lua_allocate(void *unused, void *block, size_t old, size_t size) {
   (void)unused;
@@ -180,7 +210,7 @@ struct inventory {
   int descriptors;
 };
 
-static struct inventory take_inventory(void) {
+static struct inventory look_around(void) {
   struct inventory inventory = {.descriptors = -server_connections()};
   for (int i = 0; i < SOURCES; i++) {
     inventory.blocks[i] = atomic_load(&live[i]);
@@ -191,9 +221,24 @@ static struct inventory take_inventory(void) {
   return inventory;
 }
 
+/* The server has a descriptor before it counts its connection, and counts one
+ * after it has none: what was looked at meanwhile is looked at again, once the
+ * server was let run, which under valgrind is one thread at a time. */
+static struct inventory take_inventory(void) {
+  struct timespec pause = {.tv_nsec = 20000};
+  while (true) {
+    unsigned before = server_changes();
+    struct inventory inventory = look_around();
+    if (before % 2 == 0 && before == server_changes()) {
+      return inventory;
+    }
+    nanosleep(&pause, NULL);
+  }
+}
+
 static bool is_back(const struct inventory *before) {
   struct inventory now = take_inventory();
-  for (int i = 0; i < SOURCES; i++) {
+  for (int i = 0; i < TLS_LIBRARY; i++) {
     if (now.blocks[i] != before->blocks[i]) {
       return false;
     }
@@ -243,8 +288,10 @@ static bool take_calm_inventory(struct inventory *calm) {
 /* ---- one run ---- */
 
 static const char *script;
-static char base[64], refusing[64];
+static char base[64], refusing[64], secure[64];
+static char ca_file[TEXT_MAX];
 static char scenario_name[TEXT_MAX];
+static unsigned long every;    /* a stride of the scenario's own */
 static char outcome[TEXT_MAX]; /* what the scenario returned or raised */
 static char complaint[2 * TEXT_MAX];
 
@@ -271,6 +318,21 @@ static int open_core(lua_State *L) {
   return 1;
 }
 
+/* used(): the bytes of all blocks that are in use, whosever they are. */
+static int used(lua_State *L) {
+  struct mallinfo2 info = mallinfo2();
+  lua_pushnumber(L, (lua_Number)(info.uordblks + info.hblkhd));
+  return 1;
+}
+
+/* now(): seconds of a clock that only goes forward. */
+static int now(lua_State *L) {
+  struct timespec ts;
+  clock_gettime(CLOCK_MONOTONIC, &ts);
+  lua_pushnumber(L, (lua_Number)ts.tv_sec + (lua_Number)ts.tv_nsec * 1e-9);
+  return 1;
+}
+
 /* Leaves the list of scenarios at index 1 and `healthy` at 2. */
 static bool load(lua_State *L) {
   luaL_openlibs(L);
@@ -280,7 +342,11 @@ static bool load(lua_State *L) {
   lua_pushcfunction(L, open_core);
   lua_pushstring(L, base);
   lua_pushstring(L, refusing);
-  return lua_pcall(L, 3, 2, 0) == LUA_OK;
+  lua_pushstring(L, secure);
+  lua_pushstring(L, ca_file);
+  lua_pushcfunction(L, used);
+  lua_pushcfunction(L, now);
+  return lua_pcall(L, 7, 2, 0) == LUA_OK;
 }
 
 static bool mentions_memory(const char *text) {
@@ -303,11 +369,15 @@ static int call(lua_State *L) {
   return status;
 }
 
+/* What OpenSSL makes of a lack of memory is its own, and may be a wrong reason;
+ * that it is a failure which the engine survives is what counts. */
 static void judge(int status) {
   bool touched = counter >= target;
   bool fine = status == LUA_OK && strcmp(outcome, "fine") == 0;
   if (!touched && !fine) {
     complain("with memory enough: %s", outcome);
+  } else if (tls_is_first && status == LUA_OK) {
+    return;
   } else if (!fine && !mentions_memory(outcome)) {
     complain("%s: %s", status == LUA_OK ? "returned" : "raised", outcome);
   }
@@ -343,6 +413,9 @@ static bool run(int scenario, enum way this_way, unsigned long n,
   lua_getfield(L, -1, "name");
   snprintf(scenario_name, sizeof scenario_name, "%s", lua_tostring(L, -1));
   lua_pop(L, 1);
+  lua_getfield(L, -1, "every");
+  every = (unsigned long)lua_tointeger(L, -1);
+  lua_pop(L, 1);
   lua_getfield(L, -1, "run");
   armed = true;
   int status = call(L);
@@ -371,8 +444,12 @@ static bool run(int scenario, enum way this_way, unsigned long n,
 /* ---- all runs ---- */
 
 static unsigned long stride = 1;
+static unsigned long tls_stride = 211;
+static long runs; /* of one scenario */
+static unsigned long part = 1, parts = 1;
 static bool verbose;
 static const char *only = "";
+static const char *certificates; /* a folder; null: no TLS */
 
 /* Tells what was running when the process ends the hard way. */
 static void on_signal(int number) {
@@ -411,10 +488,32 @@ static void tell_outcomes(void) {
   }
 }
 
+/* The number of runs that went wrong, all in that way. */
+static long torment_so(int scenario, enum way this_way, unsigned long step,
+                       struct inventory *before) {
+  long failures = 0;
+  bool touched = true;
+  for (unsigned long n = 1 + this_way % step;
+       touched && failures < FAILURES_MAX; n += step) {
+    touched = run(scenario, this_way, n, before);
+    runs++;
+    note_outcome();
+    if (complaint[0] != '\0') {
+      printf("not ok: %s: %s, allocation %lu (%s): %s\n", scenario_name,
+             way_names[this_way], n,
+             touched ? source_names[failed_source] : "none", complaint);
+      failures++;
+      *before = take_inventory();
+    }
+  }
+  return failures;
+}
+
 /* The number of runs that went wrong, or -1 for a scenario not asked for. */
 static long torment(int scenario) {
-  long failures = 0, runs = 0;
+  long failures = 0;
   struct inventory before;
+  runs = 0;
   /* The first run fills what libcurl keeps for the process. */
   run(scenario, FOR_GOOD, (unsigned long)-1, NULL);
   if (strstr(scenario_name, only) == NULL) {
@@ -424,23 +523,14 @@ static long torment(int scenario) {
     printf("NOT OK  %s: connections stay open\n", scenario_name);
     return 1;
   }
-  for (int w = 0; w < WAYS; w++) {
-    unsigned long n = 1;
-    bool touched = true;
-    while (touched && failures < FAILURES_MAX) {
-      touched = run(scenario, (enum way)w, n, &before);
-      runs++;
-      note_outcome();
-      if (complaint[0] != '\0') {
-        printf("not ok: %s: %s, allocation %lu (%s): %s\n", scenario_name,
-               way_names[w], n, touched ? source_names[failed_source] : "none",
-               complaint);
-        failures++;
-        before = take_inventory();
-      }
-      n += stride;
-    }
+  for (enum way w = 0; w < WAYS; w++) {
+    failures += torment_so(scenario, w, stride * every, &before);
   }
+  tls_is_first = true;
+  for (enum way w = 0; w < WAYS; w++) {
+    failures += torment_so(scenario, w, tls_stride, &before);
+  }
+  tls_is_first = false;
   printf("%s  %s: %ld runs", failures == 0 ? "ok" : "NOT OK", scenario_name,
          runs);
   printf(failures == 0 ? "\n" : ", %ld went wrong\n", failures);
@@ -465,8 +555,16 @@ static bool read_arguments(int argc, char **argv) {
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--stride") == 0 && i + 1 < argc) {
       stride = strtoul(argv[++i], NULL, 10);
+    } else if (strcmp(argv[i], "--tls-stride") == 0 && i + 1 < argc) {
+      tls_stride = strtoul(argv[++i], NULL, 10);
+    } else if (strcmp(argv[i], "--part") == 0 && i + 1 < argc) {
+      char *slash;
+      part = strtoul(argv[++i], &slash, 10);
+      parts = *slash == '/' ? strtoul(slash + 1, NULL, 10) : 0;
     } else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
       only = argv[++i];
+    } else if (strcmp(argv[i], "--tls") == 0 && i + 1 < argc) {
+      certificates = argv[++i];
     } else if (strcmp(argv[i], "--verbose") == 0) {
       verbose = true;
     } else if (script == NULL) {
@@ -475,13 +573,14 @@ static bool read_arguments(int argc, char **argv) {
       return false;
     }
   }
-  return script != NULL && stride > 0;
+  return script != NULL && stride > 0 && tls_stride > 0 && part > 0 &&
+         part <= parts;
 }
 
 int main(int argc, char **argv) {
   if (!read_arguments(argc, argv)) {
-    fprintf(stderr, "usage: oom [--stride N] [--only TEXT] [--verbose] "
-                    "oom.lua\n");
+    fprintf(stderr, "usage: oom [--stride N] [--tls-stride N] [--part K/N] "
+                    "[--only TEXT] [--verbose] [--tls FOLDER] oom.lua\n");
     return 2;
   }
   signal(SIGALRM, on_signal);
@@ -489,9 +588,10 @@ int main(int argc, char **argv) {
   signal(SIGABRT, on_signal);
   signal(SIGFPE, on_signal);
   signal(SIGPIPE, SIG_IGN);
-  int port = server_start();
+  int is_ours = CRYPTO_set_mem_functions(tls_malloc, tls_realloc, tls_free);
+  int port = server_start(certificates);
   int closed_port = server_closed_port();
-  if (port < 0 || closed_port < 0 ||
+  if (!is_ours || port < 0 || closed_port < 0 ||
       curl_global_init_mem(CURL_GLOBAL_DEFAULT, curl_malloc, curl_free_block,
                            curl_realloc, curl_strdup,
                            curl_calloc) != CURLE_OK) {
@@ -500,9 +600,13 @@ int main(int argc, char **argv) {
   }
   snprintf(base, sizeof base, "http://127.0.0.1:%d", port);
   snprintf(refusing, sizeof refusing, "http://127.0.0.1:%d", closed_port);
+  if (certificates != NULL) {
+    snprintf(secure, sizeof secure, "https://127.0.0.1:%d", server_tls_port());
+    snprintf(ca_file, sizeof ca_file, "%s/cert.pem", certificates);
+  }
   int count = count_scenarios();
   int passed = 0, failed = count < 1;
-  for (int i = 1; i <= count; i++) {
+  for (int i = (int)part; i <= count; i += (int)parts) {
     long failures = torment(i);
     passed += failures == 0;
     failed += failures > 0;

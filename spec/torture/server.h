@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A gateway in a thread of the test's own process: answers on 127.0.0.1 with
- * streams it knows by heart, keeps connections open, allocates nothing.
- * Includes libc.
+ * streams it knows by heart, keeps connections open, allocates nothing but what
+ * TLS needs.  Includes libc and wire.h.
  */
 #ifndef RILL_SPEC_TORTURE_SERVER_H
 #define RILL_SPEC_TORTURE_SERVER_H
@@ -18,10 +18,13 @@
  *   /v1/moved    307 to /v1/chat
  *   /v1/refused  400 with an error in JSON
  *   /v1/json     200 with JSON
+ *   /v1/socket   a WebSocket (frames.h); 503 as /v1/busy
  */
 
-/* The port it listens on, or a negative number. */
-int server_start(void);
+/* The port it listens on, or a negative number.  With a folder that has
+ * cert.pem and key.pem it answers over TLS, too, on a port of its own. */
+int server_start(const char *folder);
+int server_tls_port(void);
 
 /* Returns when its thread has ended. */
 void server_stop(void);
@@ -31,6 +34,10 @@ void server_be_busy(int count);
 
 /* The connections that are open at the moment. */
 int server_connections(void);
+
+/* How often that number, and that of its descriptors, began or ended to change:
+ * odd while they do. */
+unsigned server_changes(void);
 
 /* A port of 127.0.0.1 that refuses connections until the process ends, or a
  * negative number. */

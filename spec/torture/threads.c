@@ -256,7 +256,7 @@ int main(int argc, char **argv) {
   folder = argv[1];
   signal(SIGPIPE, SIG_IGN);
   alarm(RUN_SECONDS);
-  port = server_start();
+  port = server_start(NULL);
   if (port < 0) {
     fprintf(stderr, "cannot start the server\n");
     return 2;

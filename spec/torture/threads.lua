@@ -14,19 +14,39 @@ local profile = core.profile({
   http_version = "1.1",
 })
 
-local function finish(engine, transfer)
-  while true do
-    local kind, what = transfer:take()
-    if kind == nil and what == "end" then
-      break
-    elseif kind == nil then
-      while engine:ready() do end
-      engine:step(1)
-    end
+-- The next item, waiting for it; nil at the end.
+local function next_item(engine, source)
+  local kind, what = source:take()
+  while kind == nil and what ~= "end" do
+    while engine:ready() do end
+    engine:step(1)
+    kind, what = source:take()
   end
+  return kind, what
+end
+
+local function finish(engine, transfer)
+  while next_item(engine, transfer) do end
   if transfer:ending() ~= "done" or transfer:reply() ~= WANT then
     local failure = transfer:failure() or { message = "no failure" }
     error(("%s, %q, %s"):format(transfer:ending(), transfer:reply(), failure.message), 0)
+  end
+end
+
+-- A message there and back, and the closing handshake.
+local function converse(engine, socket, message)
+  socket:send(message)
+  local got
+  local kind, what = next_item(engine, socket)
+  while kind do
+    if kind == "text" then
+      got = what
+      socket:close()
+    end
+    kind, what = next_item(engine, socket)
+  end
+  if got ~= message or socket:ending() ~= "closed" then
+    error(("%s, %s"):format(tostring(got), socket:ending()), 0)
   end
 end
 
@@ -47,5 +67,9 @@ for round = 1, ROUNDS do
     count = count + 1
   end
   dropped:close()
+  local address = ("ws://%s:%d/v1/socket"):format(host, port)
+  local left = engine:connect(profile, address)
+  converse(engine, engine:connect(profile, address), "round " .. round)
+  left:drop()
 end
 return count .. " answers"

@@ -157,6 +157,12 @@ describe("a chunk", function()
     assert_fine(seen, "\"\\/\b\f\n\r\t😀ชา\0\31ชา ☕")
   end)
 
+  it("may hold half a surrogate pair, for which no text beside it is lost", function()
+    local seen = ask.play(answer(choice([[{"content":"a\ud83d"}]]),
+      choice([[{"content":"\ude00b\\ud83d"}]]), choice([[{"content":"\ud83d\u0041\ud83d\ude00"}]])))
+    assert_fine(seen, "a\239\191\189\239\191\189b\\ud83d\239\191\189A😀")
+  end)
+
   it("may be 12 MiB long", function()
     local image = ("QUJD"):rep(3 * 1024 * 1024)
     local seen = ask.play(answer(choice('{"content":"x"}'),

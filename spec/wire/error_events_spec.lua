@@ -1,6 +1,7 @@
 -- Errors that come inside an answer whose status says that all is well.
 
 local ask = require("spec.support.ask")
+local by_name = require("spec.support.by_name")
 local sse = require("spec.support.sse")
 
 local FINE = sse.answer("fine")
@@ -22,7 +23,7 @@ local SHAPES = {
 }
 
 describe("an error event", function()
-  for name, bytes in pairs(SHAPES) do
+  for name, bytes in by_name(SHAPES) do
     it("before any output is retried (" .. name .. ")", function()
       local stream, route = ask.chat({ sse.role() .. bytes .. sse.done(), bytes, FINE })
       local seen = ask.read(stream)

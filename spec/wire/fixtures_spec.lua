@@ -4,6 +4,7 @@
 -- The pieces are chunks of the HTTP framing: libcurl hands each of them on by itself, however the
 -- packets fall.  RILL_SEED repeats the random cuts of a run.
 
+local by_name = require("spec.support.by_name")
 local Gateway = require("spec.support.gateway")
 local ask = require("spec.support.ask")
 local every_cut = require("spec.support.every_cut")
@@ -243,7 +244,7 @@ local COUNTS = {
   ["openai-chat"] = 16, ["openai-responses"] = 12, anthropic = 9, gemini = 4,
 }
 
-for api, count in pairs(COUNTS) do
+for api, count in by_name(COUNTS) do
   describe("a recorded stream of " .. api .. ",", function()
     local list = fixtures.recorded(api)
     define(list)

@@ -1,5 +1,6 @@
 -- What HTTP statuses and headers mean: the kind of error, whether it is retried, and when.
 
+local by_name = require("spec.support.by_name")
 local Gateway = require("spec.support.gateway")
 local ask = require("spec.support.ask")
 local sse = require("spec.support.sse")
@@ -28,7 +29,7 @@ local STATUSES = {
 }
 
 describe("HTTP status", function()
-  for status, expected in pairs(STATUSES) do
+  for status, expected in by_name(STATUSES) do
     it(status .. " is of kind " .. expected[1] .. (expected[2] and ", retried" or ""), function()
       local stream, route = ask.chat({ refusal(status) }, { retry = { max = 2 } })
       local seen = ask.read(stream)

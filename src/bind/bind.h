@@ -9,6 +9,8 @@
 #include "net/profile.h"
 #include "object.h"
 
+struct rill_transfer;
+
 /* Constructors. */
 int rill_bind_sse_new(lua_State *L);
 int rill_bind_engine_get(lua_State *L);
@@ -28,6 +30,17 @@ int rill_bind_sha256(lua_State *L);
 /* Pushes a new transfer: the engine has started the request with the profile at
  * index 2, the URL at 3, the body, if any, at 4 and the format's name at 5. */
 int rill_bind_transfer_open(lua_State *L, struct rill_engine *engine);
+
+/* The same without a request: fed with messages of the format named at 3. */
+int rill_bind_transfer_answer(lua_State *L, struct rill_engine *engine);
+
+/* Pushes a new socket: the engine connects it with the profile at index 2, to
+ * the URL at 3, as the table at 4 says. */
+int rill_bind_socket_connect(lua_State *L, struct rill_engine *engine);
+int rill_bind_socket_takes_url(lua_State *L);
+
+/* The transfer at arg, which must be one that is fed. */
+struct rill_transfer *rill_bind_transfer_check_fed(lua_State *L, int arg);
 
 /* The profile at arg. */
 struct rill_profile *rill_bind_profile_check(lua_State *L, int arg);

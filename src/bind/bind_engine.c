@@ -13,6 +13,7 @@
 
 static const struct rill_class engine_class; /* at the end of the file */
 static const char registry_key = 0;
+static const char next_id_key = 0;
 
 static struct rill_engine *check(lua_State *L) {
   struct rill_engine *engine = rill_object_check(L, 1, &engine_class)->self;
@@ -22,13 +23,28 @@ static struct rill_engine *check(lua_State *L) {
   return engine;
 }
 
-static int engine_open(lua_State *L) {
+static struct rill_engine *check_ours(lua_State *L) {
   struct rill_engine *engine = check(L);
   if (!rill_engine_is_ours(engine)) {
-    return luaL_error(L, "the engine belongs to the process that forked this "
-                         "one; ask for a new one");
+    luaL_error(L, "the engine belongs to the process that forked this one; ask "
+                  "for a new one");
   }
-  return rill_bind_transfer_open(L, engine);
+  return engine;
+}
+
+static int engine_open(lua_State *L) {
+  return rill_bind_transfer_open(L, check_ours(L));
+}
+
+/* answer(profile, format, age, source): of a question that was asked so many
+ * seconds ago, which timeout.total counts; default 0.  source: the id of the
+ * socket that it comes by, whose heartbeats count for timeout.idle */
+static int engine_answer(lua_State *L) {
+  return rill_bind_transfer_answer(L, check_ours(L));
+}
+
+static int engine_connect(lua_State *L) {
+  return rill_bind_socket_connect(L, check_ours(L));
 }
 
 /* step(seconds, budget) */
@@ -47,6 +63,20 @@ static int engine_step(lua_State *L) {
                             budget > 0 ? rill_bind_duration(budget) : 0);
   }
   lua_pushinteger(L, (lua_Integer)engine->running_count);
+  return 1;
+}
+
+/* await(id): steps without a limit.  true: there is news of that one alone,
+ * which counts as looked at; else what step gives. */
+static int engine_await(lua_State *L) {
+  struct rill_engine *engine = check(L);
+  lua_Integer id = lua_tointeger(L, 2); /* 0 for what is no number */
+  rill_engine_step(engine, RILL_NEVER);
+  if (rill_engine_take_only(engine, (int64_t)id)) {
+    lua_pushboolean(L, true);
+  } else {
+    lua_pushinteger(L, (lua_Integer)engine->running_count);
+  }
   return 1;
 }
 
@@ -138,10 +168,30 @@ static int engine_drop(lua_State *L) {
   return 0;
 }
 
+/* The id that comes next where there is no engine: the numbers of a closed one
+ * may still be known to somebody.  The slot is there from the first engine on,
+ * so that setting it needs no memory. */
+static void keep_next_id(lua_State *L, int64_t next_id) {
+  lua_pushlightuserdata(L, (void *)&next_id_key);
+  lua_pushinteger(L, (lua_Integer)next_id);
+  lua_rawset(L, LUA_REGISTRYINDEX);
+}
+
+static int64_t kept_next_id(lua_State *L) {
+  lua_pushlightuserdata(L, (void *)&next_id_key);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  int64_t next_id = lua_isnil(L, -1) ? 1 : (int64_t)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return next_id;
+}
+
 static int engine_release(lua_State *L) {
   struct rill_object *object = rill_object_check(L, 1, &engine_class);
   struct rill_engine *engine = object->self;
   object->self = NULL;
+  if (engine != NULL) {
+    keep_next_id(L, engine->next_id);
+  }
   rill_engine_close(engine);
   return 0;
 }
@@ -157,7 +207,7 @@ static int engine_describe(lua_State *L) {
 }
 
 int rill_bind_engine_get(lua_State *L) {
-  int64_t next_id = 1;
+  int64_t next_id = kept_next_id(L);
   lua_pushlightuserdata(L, (void *)&registry_key);
   lua_rawget(L, LUA_REGISTRYINDEX);
   struct rill_object *object = lua_touserdata(L, -1);
@@ -166,9 +216,10 @@ int rill_bind_engine_get(lua_State *L) {
     if (rill_engine_is_ours(old)) {
       return 1;
     }
-    next_id = old->next_id; /* ids stay unique within the Lua state */
+    next_id = old->next_id;
     rill_engine_abandon(old);
   }
+  keep_next_id(L, next_id);
   object = rill_object_new(L, &engine_class);
   struct rill_engine *engine;
   if (rill_engine_open(&engine) != RILL_OK) {
@@ -176,7 +227,7 @@ int rill_bind_engine_get(lua_State *L) {
                          "descriptor is left");
   }
   object->self = engine;
-  engine->next_id = next_id;
+  engine->next_id = next_id; /* unique within the Lua state */
   lua_pushlightuserdata(L, (void *)&registry_key);
   lua_pushvalue(L, -2);
   lua_rawset(L, LUA_REGISTRYINDEX);
@@ -184,11 +235,15 @@ int rill_bind_engine_get(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"open", engine_open}, {"step", engine_step},       {"ready", engine_ready},
-    {"fd", engine_fd},     {"timeout", engine_timeout}, {"pollfd", engine_fd},
-    {"getfd", engine_fd},  {"events", engine_events},   {"dirty", engine_dirty},
-    {"bell", engine_bell}, {"go_on", engine_go_on},     {"mute", engine_mute},
-    {"drop", engine_drop}, {"close", engine_release},   {NULL, NULL},
+    {"open", engine_open},       {"answer", engine_answer},
+    {"connect", engine_connect}, {"step", engine_step},
+    {"await", engine_await},     {"ready", engine_ready},
+    {"fd", engine_fd},           {"timeout", engine_timeout},
+    {"pollfd", engine_fd},       {"getfd", engine_fd},
+    {"events", engine_events},   {"dirty", engine_dirty},
+    {"bell", engine_bell},       {"go_on", engine_go_on},
+    {"mute", engine_mute},       {"drop", engine_drop},
+    {"close", engine_release},   {NULL, NULL},
 };
 
 static const struct rill_class engine_class = {

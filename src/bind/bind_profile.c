@@ -113,7 +113,12 @@ static void read_numbers(lua_State *L, int spec, struct rill_profile *profile) {
   profile->retry.cap_us = duration_field(L, "cap");
   profile->retry.jitter = number_field(L, "jitter");
   profile->retry.max_wait_us = duration_field(L, "max_wait");
-  lua_pop(L, 1);
+  lua_getfield(L, -1, "growth");
+  const char *growth = lua_tostring(L, -1);
+  if (growth != NULL && strcmp(growth, "linear") == 0) {
+    profile->retry.growth = RILL_RETRY_LINEAR;
+  }
+  lua_pop(L, 2);
   table_field(L, spec, "limits");
   profile->limits.buffer = size_field(L, "buffer");
   profile->limits.event = size_field(L, "event");

@@ -5,7 +5,8 @@
  */
 #include "bind.h"
 #include "core/headers.h"
-#include "net/transfer.h"
+#include "net/fed.h"
+#include "report.h"
 
 static const struct rill_class transfer_class; /* at the end of the file */
 
@@ -19,21 +20,18 @@ static struct rill_transfer *check(lua_State *L) {
 }
 
 /* In the order of enum rill_format; the last is no format of a stream. */
-enum { WHOLE = RILL_FORMAT_OLLAMA + 1 };
-static const char *const formats[] = {
-    "openai", "responses", "anthropic", "gemini", "ollama", "whole", NULL};
+enum { WHOLE = RILL_FORMAT_REALTIME + 1 };
+static const char *const formats[] = {"openai",   "responses", "anthropic",
+                                      "gemini",   "ollama",    "chat",
+                                      "realtime", "whole",     NULL};
 
-int rill_bind_transfer_open(lua_State *L, struct rill_engine *engine) {
+/* Pushes one with the profile at index 2, the format's name at format_arg. */
+static struct rill_transfer *push_new(lua_State *L, int format_arg) {
   struct rill_profile *profile = rill_bind_profile_check(L, 2);
-  size_t url_len;
-  size_t body_len = 0;
-  const char *url = luaL_checklstring(L, 3, &url_len);
-  const char *body = luaL_optlstring(L, 4, NULL, &body_len);
   /* LuaJIT would take the default for anything that is no string. */
-  const char *usual = lua_isnoneornil(L, 5) ? formats[0] : NULL;
-  int format = luaL_checkoption(L, 5, usual, formats);
+  const char *usual = lua_isnoneornil(L, format_arg) ? formats[0] : NULL;
+  int format = luaL_checkoption(L, format_arg, usual, formats);
   luaL_argcheck(L, profile != NULL, 2, "the profile is closed");
-  luaL_argcheck(L, strlen(url) == url_len, 3, "a NUL byte in the URL");
   struct rill_object *object = rill_object_new(L, &transfer_class);
   struct rill_transfer *transfer;
   rill_bind_check_memory(L, rill_transfer_new(&transfer, profile));
@@ -42,6 +40,16 @@ int rill_bind_transfer_open(lua_State *L, struct rill_engine *engine) {
   if (format != WHOLE) {
     transfer->format = (enum rill_format)format;
   }
+  return transfer;
+}
+
+int rill_bind_transfer_open(lua_State *L, struct rill_engine *engine) {
+  size_t url_len;
+  size_t body_len = 0;
+  const char *url = luaL_checklstring(L, 3, &url_len);
+  const char *body = luaL_optlstring(L, 4, NULL, &body_len);
+  luaL_argcheck(L, strlen(url) == url_len, 3, "a NUL byte in the URL");
+  struct rill_transfer *transfer = push_new(L, 5);
   rill_bind_check_memory(L, rill_string_set(&transfer->url, url, url_len));
   if (body != NULL) {
     rill_bind_check_memory(L, rill_string_set(&transfer->body, body, body_len));
@@ -49,6 +57,24 @@ int rill_bind_transfer_open(lua_State *L, struct rill_engine *engine) {
   }
   rill_bind_check_memory(L, rill_transfer_start(transfer, engine));
   return 1;
+}
+
+int rill_bind_transfer_answer(lua_State *L, struct rill_engine *engine) {
+  int64_t age = rill_bind_duration(luaL_optnumber(L, 4, 0));
+  int64_t source = (int64_t)luaL_optnumber(L, 5, 0);
+  struct rill_transfer *transfer = push_new(L, 3);
+  luaL_argcheck(L, !transfer->is_whole, 3, "no format of messages");
+  luaL_argcheck(L, age >= 0 && age < RILL_NEVER, 4, "no age in seconds");
+  rill_bind_check_memory(L, rill_fed_start(transfer, engine, age, source));
+  return 1;
+}
+
+struct rill_transfer *rill_bind_transfer_check_fed(lua_State *L, int arg) {
+  struct rill_transfer *transfer =
+      rill_object_check(L, arg, &transfer_class)->self;
+  luaL_argcheck(L, transfer != NULL && transfer->is_fed, arg,
+                "the transfer has a request of its own");
+  return transfer;
 }
 
 static void add(lua_State *L, struct rill_bytes *to, struct rill_span text) {
@@ -265,18 +291,6 @@ static int transfer_finish_reason(lua_State *L) {
   return 1;
 }
 
-static int transfer_wake(lua_State *L) {
-  struct rill_transfer *transfer = check(L);
-  int64_t at = RILL_NEVER;
-  if (!lua_isnoneornil(L, 2)) {
-    lua_Number seconds = luaL_checknumber(L, 2);
-    at = rill_clock_after(rill_clock_now(),
-                          seconds > 0 ? rill_bind_duration(seconds) : 0);
-  }
-  rill_transfer_wake(transfer, at);
-  return 0;
-}
-
 static int transfer_id(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)check(L)->driven.id);
   return 1;
@@ -284,123 +298,100 @@ static int transfer_id(lua_State *L) {
 
 /* ---- reports ---- */
 
-static void set_text(lua_State *L, const char *key, const char *text) {
-  if (text != NULL && text[0] != '\0') {
-    lua_pushstring(L, text);
-    lua_setfield(L, -2, key);
-  }
-}
-
-static void set_span(lua_State *L, const char *key, struct rill_span span) {
-  if (span.len > 0) {
-    lua_pushlstring(L, span.data, span.len);
-    lua_setfield(L, -2, key);
-  }
-}
-
-static void set_count(lua_State *L, const char *key, uint64_t count) {
-  lua_pushinteger(L, (lua_Integer)count);
-  lua_setfield(L, -2, key);
-}
-
-static void set_flag(lua_State *L, const char *key, bool flag) {
-  lua_pushboolean(L, flag);
-  lua_setfield(L, -2, key);
-}
-
-/* A span of time, in seconds. */
-static void set_span_of_time(lua_State *L, const char *key, int64_t us) {
-  lua_pushnumber(L, (lua_Number)us / RILL_SECOND_US);
-  lua_setfield(L, -2, key);
-}
-
 /* A moment, in seconds since the transfer was created; nothing for 0. */
 static void set_moment(lua_State *L, const char *key,
                        const struct rill_transfer *transfer, int64_t moment) {
-  if (moment != 0) {
-    set_span_of_time(L, key, moment - transfer->created);
-  }
+  rill_report_moment(L, key, transfer->created, moment);
 }
 
 static int transfer_failure(lua_State *L) {
   struct rill_transfer *transfer = check(L);
-  const struct rill_failure *failure = &transfer->failure;
-  struct rill_span headers = rill_bytes_span(&transfer->headers);
-  if (failure->kind == NULL || transfer->ending == RILL_ENDING_NONE) {
+  if (transfer->failure.kind == NULL || transfer->ending == RILL_ENDING_NONE) {
     lua_pushnil(L);
     return 1;
   }
-  lua_newtable(L);
-  set_text(L, "kind", failure->kind);
-  set_text(L, "phase", failure->phase);
-  set_text(L, "message", failure->message);
-  set_flag(L, "retryable", failure->retryable);
-  set_flag(L, "quota", failure->quota);
-  if (failure->status != 0) {
-    set_count(L, "status", (uint64_t)failure->status);
-  }
-  if (failure->retry_after_us >= 0) {
-    set_span_of_time(L, "retry_after", failure->retry_after_us);
-  }
-  set_span(L, "body", rill_bytes_span(&transfer->text));
-  set_span(L, "content_type", rill_headers_get(headers, "content-type"));
-  set_span(L, "request_id", rill_headers_request_id(headers));
+  rill_report_failure(L, &transfer->failure,
+                      rill_bytes_span(&transfer->headers),
+                      rill_bytes_span(&transfer->text));
   return 1;
 }
 
 static int transfer_stats(lua_State *L) {
   struct rill_transfer *transfer = check(L);
   lua_newtable(L);
-  set_count(L, "bytes", transfer->bytes);
-  set_count(L, "events", transfer->events);
-  set_count(L, "texts", transfer->texts);
-  set_count(L, "reasonings", transfer->reasonings);
-  set_count(L, "comments", transfer->past_comments + transfer->sse.comments);
-  set_count(L, "pauses", transfer->pauses);
-  set_count(L, "trailing_bytes", transfer->trailing_bytes);
+  rill_report_count(L, "bytes", transfer->bytes);
+  rill_report_count(L, "events", transfer->events);
+  rill_report_count(L, "texts", transfer->texts);
+  rill_report_count(L, "reasonings", transfer->reasonings);
+  rill_report_count(L, "comments",
+                    transfer->past_comments + transfer->sse.comments);
+  rill_report_count(L, "pauses", transfer->pauses);
+  rill_report_count(L, "trailing_bytes", transfer->trailing_bytes);
   if (transfer->status != 0) {
-    set_count(L, "status", (uint64_t)transfer->status);
+    rill_report_count(L, "status", (uint64_t)transfer->status);
   }
-  set_flag(L, "reused", transfer->reused);
-  set_span_of_time(L, "started", transfer->created);
+  rill_report_flag(L, "reused", transfer->reused);
+  rill_report_time(L, "started", transfer->created);
   set_moment(L, "connected", transfer, transfer->connected);
   set_moment(L, "headers", transfer, transfer->headers_at);
   set_moment(L, "first_byte", transfer, transfer->first_byte);
   set_moment(L, "first_output", transfer, transfer->first_output);
   set_moment(L, "last_output", transfer, transfer->last_output);
   set_moment(L, "ended", transfer, transfer->ended);
-  set_span_of_time(L, "elapsed",
+  rill_report_time(L, "elapsed",
                    (transfer->ended != 0 ? transfer->ended : rill_clock_now()) -
                        transfer->created);
-  set_span(L, "headers_text", rill_bytes_span(&transfer->headers));
+  rill_report_span(L, "headers_text", rill_bytes_span(&transfer->headers));
   return 1;
 }
 
 static int transfer_attempts(lua_State *L) {
   struct rill_transfer *transfer = check(L);
-  struct rill_span headers = rill_bytes_span(&transfer->headers);
-  lua_newtable(L);
-  for (unsigned i = 0; i < transfer->attempt_count; i++) {
-    const struct rill_attempt *attempt = &transfer->attempts[i];
-    lua_newtable(L);
-    set_moment(L, "started", transfer, attempt->started);
-    if (attempt->ended != 0) {
-      set_span_of_time(L, "duration", attempt->ended - attempt->started);
-    }
-    if (attempt->status != 0) {
-      set_count(L, "status", (uint64_t)attempt->status);
-    }
-    if (attempt->delay != 0) {
-      set_span_of_time(L, "delay", attempt->delay);
-    }
-    set_text(L, "reason", attempt->reason);
-    if (i + 1 == transfer->attempt_count) {
-      set_span(L, "request_id", rill_headers_request_id(headers));
-    } else {
-      set_text(L, "request_id", attempt->request_id);
-    }
-    lua_rawseti(L, -2, (int)i + 1);
+  rill_report_attempts(L, &transfer->trail, transfer->created,
+                       rill_bytes_span(&transfer->headers));
+  return 1;
+}
+
+/* ---- transfers that are fed ---- */
+
+/* feed(message): whether it was taken; one that has ended takes none. */
+static int transfer_feed(lua_State *L) {
+  struct rill_transfer *transfer = rill_bind_transfer_check_fed(L, 1);
+  struct rill_span message;
+  message.data = luaL_checklstring(L, 2, &message.len);
+  lua_pushboolean(L, rill_fed_take(transfer, message, rill_clock_now()));
+  return 1;
+}
+
+/* finish(how, kind, phase, message, retryable).  Pushes nothing. */
+static int transfer_finish(lua_State *L) {
+  static const char *const names[] = {"done", "eof", "cut", "failed", NULL};
+  static const enum rill_ending endings[] = {
+      RILL_ENDING_DONE, RILL_ENDING_EOF, RILL_ENDING_CUT, RILL_ENDING_FAILED};
+  struct rill_transfer *transfer = rill_bind_transfer_check_fed(L, 1);
+  enum rill_ending ending = endings[luaL_checkoption(L, 2, NULL, names)];
+  const char *kind = luaL_optstring(L, 3, NULL);
+  const char *phase = luaL_optstring(L, 4, "body");
+  const char *message = luaL_optstring(L, 5, "");
+  if (kind != NULL && transfer->state == RILL_TRANSFER_RUNNING) {
+    rill_fed_note(transfer, kind, phase, message, lua_toboolean(L, 6));
   }
+  rill_fed_finish(transfer, ending);
+  return 0;
+}
+
+/* rest(flag): while true, none of its clocks runs but total.  Pushes nothing.
+ */
+static int transfer_rest(lua_State *L) {
+  struct rill_transfer *transfer = rill_bind_transfer_check_fed(L, 1);
+  luaL_checktype(L, 2, LUA_TBOOLEAN);
+  rill_fed_rest(transfer, lua_toboolean(L, 2));
+  return 0;
+}
+
+/* queued(): bytes that wait to be taken. */
+static int transfer_queued(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)rill_queue_size(&check(L)->queue));
   return 1;
 }
 
@@ -445,10 +436,13 @@ static const luaL_Reg methods[] = {
     {"failure", transfer_failure},
     {"unfinished", transfer_unfinished},
     {"finish_reason", transfer_finish_reason},
-    {"wake", transfer_wake},
     {"id", transfer_id},
     {"stats", transfer_stats},
     {"attempts", transfer_attempts},
+    {"feed", transfer_feed},
+    {"finish", transfer_finish},
+    {"rest", transfer_rest},
+    {"queued", transfer_queued},
     {"close", transfer_close},
     {NULL, NULL},
 };

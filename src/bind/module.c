@@ -4,6 +4,7 @@
  */
 #include "bind.h"
 #include "core/retry.h"
+#include "core/utf8.h"
 
 __attribute__((visibility("default"))) int luaopen_rill_core(lua_State *L);
 
@@ -32,6 +33,13 @@ static int is_transient(lua_State *L) {
   return 1;
 }
 
+static int is_utf8(lua_State *L) {
+  struct rill_span text;
+  text.data = luaL_checklstring(L, 1, &text.len);
+  lua_pushboolean(L, rill_utf8_is_valid(text));
+  return 1;
+}
+
 int luaopen_rill_core(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"alarm", rill_bind_alarm_new},
@@ -39,10 +47,12 @@ int luaopen_rill_core(lua_State *L) {
       {"base64_encode", rill_bind_base64_encode},
       {"engine", rill_bind_engine_get},
       {"is_transient", is_transient},
+      {"is_utf8", is_utf8},
       {"now", rill_bind_now},
       {"profile", rill_bind_profile_new},
       {"sha256", rill_bind_sha256},
       {"sse_parser", rill_bind_sse_new},
+      {"takes_url", rill_bind_socket_takes_url},
       {NULL, NULL},
   };
   lua_newtable(L);

@@ -34,7 +34,8 @@ struct rill_bytes {
   char *data; /* null while cap is 0 */
   size_t len;
   size_t cap;
-  size_t max; /* len never exceeds it */
+  size_t max;     /* len never exceeds it */
+  bool is_secret; /* no copy of the contents stays in memory that is freed */
 };
 
 /* An empty buffer that allocates nothing yet; max is its ceiling in bytes. */
@@ -71,6 +72,9 @@ static inline struct rill_span rill_bytes_span(const struct rill_bytes *bytes) {
 static inline void rill_bytes_clear(struct rill_bytes *bytes) {
   bytes->len = 0;
 }
+
+/* Forgets the contents, and gives back what is more memory than kept_max. */
+void rill_bytes_empty(struct rill_bytes *bytes, size_t kept_max);
 
 /* Frees the memory; the buffer is empty and usable again afterwards. */
 void rill_bytes_free(struct rill_bytes *bytes);

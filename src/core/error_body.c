@@ -87,10 +87,13 @@ struct rill_error_body rill_error_body_read(struct rill_span json) {
       .retry_after_us = delay_of_any(find(error, details_path, 1)),
   };
   bool is_text = error.len > 0 && error.data[0] != '{';
+  bool is_event = rill_span_is(body.type, "error"); /* its kind, no more */
+  bool says_more = body.code.len > 0 || (body.type.len > 0 && !is_event);
   if (body.message.len == 0 && is_text) {
     body.message = error;
-    body.is_text = body.code.len == 0 &&
-                   (body.type.len == 0 || rill_span_is(body.type, "error"));
+    body.is_text = !says_more;
+  } else if (error.data == NULL && is_event && body.message.len > 0) {
+    body.is_text = !says_more && body.status.len == 0;
   }
   return body;
 }

@@ -13,7 +13,7 @@
  * object does not say.  They live as long as the JSON. */
 struct rill_error_body {
   bool is_error; /* there is a member `error` that is not null */
-  bool is_text;  /* and it is a message, nothing else */
+  bool is_text;  /* all that is said is a message */
   struct rill_span code;
   struct rill_span type;
   struct rill_span status; /* Google's word, or a number */

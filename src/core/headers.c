@@ -49,28 +49,32 @@ static bool has_name(const char *line, size_t len, const char *name,
   return true;
 }
 
-struct rill_span rill_headers_get(struct rill_span block, const char *name) {
-  struct rill_span none = {NULL, 0};
+bool rill_headers_each(struct rill_span *block, const char *name,
+                       struct rill_span *value) {
   size_t name_len = strlen(name);
-  const char *line = block.data;
-  size_t left = block.len;
-  while (left > 0) {
-    const char *lf = memchr(line, '\n', left);
-    size_t len = lf != NULL ? (size_t)(lf - line) : left;
+  while (block->len > 0) {
+    const char *line = block->data;
+    const char *lf = memchr(line, '\n', block->len);
+    size_t len = lf != NULL ? (size_t)(lf - line) : block->len;
+    size_t whole = lf != NULL ? len + 1 : len;
+    block->data += whole;
+    block->len -= whole;
     if (name_len > 0 && has_name(line, len, name, name_len)) {
       const char *end = line + len;
       if (end[-1] == '\r') {
         end--;
       }
-      return trimmed(line + name_len + 1, end);
+      *value = trimmed(line + name_len + 1, end);
+      return true;
     }
-    if (lf == NULL) {
-      break;
-    }
-    line += len + 1;
-    left -= len + 1;
   }
-  return none;
+  return false;
+}
+
+struct rill_span rill_headers_get(struct rill_span block, const char *name) {
+  struct rill_span value = {NULL, 0};
+  (void)rill_headers_each(&block, name, &value);
+  return value;
 }
 
 struct rill_span rill_headers_request_id(struct rill_span block) {

@@ -14,6 +14,11 @@
  * empty if there is none.  Lives as long as the block. */
 struct rill_span rill_headers_get(struct rill_span block, const char *name);
 
+/* Goes through the headers of that name: true with the next value, trimmed, and
+ * *block shortened to what follows it; false when there are no more. */
+bool rill_headers_each(struct rill_span *block, const char *name,
+                       struct rill_span *value);
+
 /* How long the server asks to wait, in microseconds: `retry-after-ms`, then
  * `x-ms-retry-after-ms`, then `Retry-After` as seconds (fractions allowed) or
  * as an HTTP date (RFC 9110, section 5.6.7, all three forms) minus now_s, the

@@ -222,10 +222,66 @@ static const struct rill_json_member ollama_members[] = {
 };
 static const struct rill_json_level ollama_level = LEVEL(ollama_members, LOOSE);
 
+/* -- chat: the gateway's own, over WebSocket -- */
+
+static const struct rill_json_type gateway_types[] = {
+    TYPE("content.delta", RILL_SAYS_TEXT),
+    TYPE("chat.done", RILL_SAYS_FINISHED | RILL_SAYS_TERMINAL),
+    TYPE("error", RILL_SAYS_ERROR),
+    TYPES_END,
+};
+
+static const struct rill_json_member gateway_members[] = {
+    TYPED("type", gateway_types),
+    MEMBER("delta", TEXT),
+    MEMBER("usage", USAGE_BESIDE),
+    MEMBER("error", ERROR),
+};
+static const struct rill_json_level gateway_level =
+    LEVEL(gateway_members, LOOSE);
+
+/* -- realtime -- */
+
+/* As with responses, what is not listed is output: among it `error`, which is
+ * no end there.  A response that is done may have failed: that is read in full.
+ */
+static const struct rill_json_type realtime_types[] = {
+    TYPE("response.output_text.delta", RILL_SAYS_TEXT),
+    TYPE("response.text.delta", RILL_SAYS_TEXT),
+    TYPE("response.created", 0),
+    TYPE("response.output_item.added", 0),
+    TYPE("response.content_part.added", 0),
+    TYPE("rate_limits.updated", 0),
+    TYPE("response.done",
+         RILL_SAYS_FINISHED | RILL_SAYS_TERMINAL | RILL_SAYS_OUTPUT),
+    TYPES_END,
+};
+static const struct rill_json_type realtime_part_types[] = {
+    TYPE("output_text", 0), TYPE("text", 0), TYPE("output_audio", 0),
+    TYPE("audio", 0), TYPES_END};
+
+static const struct rill_json_member realtime_part_members[] = {
+    TYPED("type", realtime_part_types),
+};
+static const struct rill_json_level realtime_part_level =
+    LEVEL(realtime_part_members, OUTPUT);
+
+static const struct rill_json_member realtime_members[] = {
+    TYPED("type", realtime_types),
+    MEMBER("delta", TEXT),
+    INSIDE("response", BESIDE, response_level),
+    INSIDE("item", BESIDE, item_level),
+    INSIDE("part", BESIDE, realtime_part_level),
+};
+static const struct rill_json_level realtime_level =
+    LEVEL(realtime_members, LOOSE);
+
 const struct rill_json_format rill_json_formats[] = {
     [RILL_FORMAT_OPENAI] = {&openai_level, .signs = 0},
     [RILL_FORMAT_RESPONSES] = {&responses_level, .signs = 1},
     [RILL_FORMAT_ANTHROPIC] = {&messages_level, .signs = 2},
     [RILL_FORMAT_GEMINI] = {&gemini_level, .signs = 0},
     [RILL_FORMAT_OLLAMA] = {&ollama_level, .signs = 1},
+    [RILL_FORMAT_CHAT] = {&gateway_level, .signs = 1},
+    [RILL_FORMAT_REALTIME] = {&realtime_level, .signs = 1},
 };

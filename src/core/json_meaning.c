@@ -160,7 +160,8 @@ static void note_type(struct rill_chunk_walk *walk, struct rill_span value,
   while (type->name.data != NULL && !is_name(raw, type->name)) {
     type++;
   }
-  note_output_if(walk, type->name.data == NULL);
+  note_output_if(walk, type->name.data == NULL ||
+                           (type->says & RILL_SAYS_OUTPUT) != 0);
   walk->signs++;
   walk->says &= type->says;
   walk->is_finished =

@@ -55,6 +55,7 @@ enum {
   RILL_SAYS_FINISHED = 4,
   RILL_SAYS_TERMINAL = 8,
   RILL_SAYS_ERROR = 16,
+  RILL_SAYS_OUTPUT = 32, /* there may be more to it than the members show */
 };
 
 struct rill_json_type {

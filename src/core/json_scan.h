@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Looks at one JSON chunk of a stream, in one of five wire formats, without
+ * Looks at one JSON chunk of a stream, in one of seven wire formats, without
  * building anything.  A plain delta of text or of reasoning is recognised
  * exactly; whatever else the chunk may be is left to a full decoder, and the
  * scan only says what kind of chunk that is.  Includes libc, bytes.h,
@@ -33,6 +33,11 @@ enum rill_format {
   RILL_FORMAT_GEMINI,
   /* message.content; message.thinking */
   RILL_FORMAT_OLLAMA,
+  /* .delta of content.delta; no reasoning */
+  RILL_FORMAT_CHAT,
+  /* .delta of response.output_text.delta, or by its old name of
+   * response.text.delta; no reasoning */
+  RILL_FORMAT_REALTIME,
 };
 
 enum rill_chunk {
@@ -49,7 +54,9 @@ enum rill_chunk {
    * reason ... */
   RILL_CHUNK_OUTPUT,
   /* Well-formed, with a member `error` that is not null at the top, or with
-   * `type` or `object` equal to "error", or a response that failed. */
+   * `type` or `object` equal to "error", or a response that failed.  Never of
+   * RILL_FORMAT_REALTIME: an error there is the session's, and only who knows
+   * the session can say whose; it is output. */
   RILL_CHUNK_ERROR,
   /* Malformed, not an object, or something the scan does not understand: a name
    * that matters is there twice, or a name is written with escapes, or half of

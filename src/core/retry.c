@@ -139,7 +139,10 @@ static int64_t backoff(const struct rill_retry_policy *policy, unsigned retries,
                        double random) {
   const double longest = 1e15; /* a wait in a double is exact up to here */
   double cap = policy->cap_us < 0 ? longest : (double)policy->cap_us;
-  double wait = (double)policy->base_us * power(policy->factor, retries);
+  double times = policy->growth == RILL_RETRY_LINEAR
+                     ? (double)retries + 1
+                     : power(policy->factor, retries);
+  double wait = (double)policy->base_us * times;
   if (cap > longest) {
     cap = longest;
   }

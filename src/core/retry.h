@@ -40,13 +40,19 @@ enum rill_retry_class rill_retry_class_of_event(struct rill_span code,
  * permanent. */
 enum rill_retry_class rill_retry_class_of_message(struct rill_span message);
 
+enum rill_retry_growth {
+  RILL_RETRY_EXPONENTIAL, /* each wait is `factor` times the one before */
+  RILL_RETRY_LINEAR,      /* each wait is longer by the first: 1, 2, 3 ... */
+};
+
 struct rill_retry_policy {
   unsigned max;        /* retries after the first attempt */
   int64_t base_us;     /* the first wait */
-  double factor;       /* each further wait is that many times longer ... */
-  int64_t cap_us;      /* ... up to this */
+  double factor;       /* of exponential growth */
+  int64_t cap_us;      /* no wait is longer */
   double jitter;       /* 0..1: a wait is shortened by up to this part */
   int64_t max_wait_us; /* a server that asks for more is not waited for */
+  enum rill_retry_growth growth;
 };
 
 enum rill_retry_answer {

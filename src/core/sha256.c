@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * See sha256.h.  Includes libc; owns nothing.
+ * See sha256.h.  Includes libc and sha_blocks.h; owns nothing.
  */
 #include "sha256.h"
 
-#include <stdint.h>
 #include <string.h>
 
-enum { BLOCK = 64, WORDS = 8, ROUNDS = 64, LENGTH_FIELD = 8 };
+#include "sha_blocks.h"
+
+enum { WORDS = 8, ROUNDS = 64 };
 
 /* The first 32 bits of the fractional parts of the square roots of the first 8
  * primes, and of the cube roots of the first 64. */
@@ -37,9 +38,7 @@ static uint32_t rotated(uint32_t word, int bits) {
 /* The words of a block, and those that the standard derives from them. */
 static void schedule(const unsigned char *block, uint32_t w[ROUNDS]) {
   for (size_t i = 0; i < 16; i++) {
-    const unsigned char *at = block + 4 * i;
-    w[i] = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 |
-           (uint32_t)at[2] << 8 | (uint32_t)at[3];
+    w[i] = rill_sha_word(block, i);
   }
   for (size_t i = 16; i < ROUNDS; i++) {
     uint32_t a = w[i - 15], b = w[i - 2];
@@ -49,7 +48,7 @@ static void schedule(const unsigned char *block, uint32_t w[ROUNDS]) {
   }
 }
 
-static void take_block(uint32_t state[WORDS], const unsigned char *block) {
+static void take_block(uint32_t *state, const unsigned char *block) {
   uint32_t w[ROUNDS], v[WORDS];
   schedule(block, w);
   memcpy(v, state, sizeof v);
@@ -69,33 +68,11 @@ static void take_block(uint32_t state[WORDS], const unsigned char *block) {
   }
 }
 
-/* The last bytes, a 1 bit, zeros, and the length in bits. */
-static void take_end(uint32_t state[WORDS], const char *rest, size_t rest_len,
-                     uint64_t len) {
-  unsigned char end[2 * BLOCK] = {0};
-  size_t size = rest_len + 1 + LENGTH_FIELD <= BLOCK ? BLOCK : 2 * BLOCK;
-  if (rest_len > 0) {
-    memcpy(end, rest, rest_len);
-  }
-  end[rest_len] = 0x80;
-  for (size_t i = 0; i < LENGTH_FIELD; i++) {
-    end[size - 1 - i] = (unsigned char)(len * 8 >> 8 * i);
-  }
-  for (size_t at = 0; at < size; at += BLOCK) {
-    take_block(state, end + at);
-  }
-}
-
 void rill_sha256_hex(struct rill_span bytes, char out[RILL_SHA256_HEX]) {
   static const char digits[] = "0123456789abcdef";
   uint32_t state[WORDS];
-  size_t whole = bytes.len - bytes.len % BLOCK;
   memcpy(state, initial, sizeof state);
-  for (size_t at = 0; at < whole; at += BLOCK) {
-    take_block(state, (const unsigned char *)bytes.data + at);
-  }
-  take_end(state, whole < bytes.len ? bytes.data + whole : NULL,
-           bytes.len - whole, bytes.len);
+  rill_sha_blocks(bytes, take_block, state);
   for (size_t i = 0; i < RILL_SHA256_HEX; i++) {
     out[i] = digits[state[i / 8] >> (28 - 4 * (i % 8)) & 15];
   }

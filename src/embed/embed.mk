@@ -17,10 +17,11 @@ EMBED_CFLAGS = $(ALL_CFLAGS) -Iinclude $(LUA_CFLAGS) -Wno-overlength-strings
 lib: $(LIBRARY) ## build/LUA/librill.a for programs that embed Lua; its header is include/rill.h
 
 # Written each time, since files of Lua come and go, and put in place if it says something new.
+# Its name till then is this make's alone: others may run beside it.
 $(OBJECTS)/embed/modules.c: always
 	@mkdir -p $(@D)
-	@scripts/embed.sh >$@.new
-	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+	@new=$@.$$$$; scripts/embed.sh >$$new || exit 1; \
+	if cmp -s $$new $@; then rm $$new; else mv $$new $@; fi
 
 $(OBJECTS)/embed/modules.o: $(OBJECTS)/embed/modules.c
 	$(CC) $(EMBED_CFLAGS) -MMD -MP -c -o $@ $<

@@ -36,7 +36,7 @@ static void on_orphan(struct rill_driven *driven, bool drop) {
 }
 
 static const struct rill_driven_calls calls = {on_done, on_timer, on_breakdown,
-                                               on_orphan};
+                                               on_orphan, NULL};
 
 struct rill_alarm *rill_alarm_new(void) {
   struct rill_alarm *alarm = calloc(1, sizeof *alarm);

@@ -73,8 +73,7 @@ void rill_attempt_begin(struct rill_transfer *transfer) {
   struct rill_engine *engine = transfer->driven.engine;
   CURL *easy = rill_engine_acquire(engine);
   rill_receive_reset(transfer);
-  memset(&transfer->failure, 0, sizeof transfer->failure);
-  transfer->failure.retry_after_us = -1;
+  rill_failure_clear(&transfer->failure);
   transfer->sends = 0;
   transfer->connected = 0;
   transfer->paused = false;
@@ -99,7 +98,7 @@ void rill_attempt_begin(struct rill_transfer *transfer) {
     rill_transfer_note_failure(
         transfer, code == CURLE_OUT_OF_MEMORY ? "memory" : "config", "request",
         false, "libcurl refused the request: %s", curl_easy_strerror(code));
-    if (transfer->attempt_count > 0) {
+    if (transfer->trail.count > 0) {
       rill_transfer_close_attempt(transfer, transfer->failure.message);
     }
     rill_transfer_finish(transfer, RILL_ENDING_FAILED);

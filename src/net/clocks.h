@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The clocks of a transfer: its timeouts, the wait before a retry, the end of
- * draining, a wake-up call.  Includes
- * transfer_state.h.
+ * draining.  Includes transfer_state.h.
  */
 #ifndef RILL_NET_CLOCKS_H
 #define RILL_NET_CLOCKS_H

@@ -6,44 +6,18 @@
  */
 #include "engine.h"
 
-#include <dlfcn.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "bell.h"
 #include "clock.h"
 #include "poller.h"
+#include "process.h"
 
 /* Descriptors handled per wait; the rest comes with the next one. */
 #define EVENTS_AT_ONCE 64
 /* Idle easy handles kept for the next requests. */
 #define POOL_MAX 16
-
-/* ---- once per process ---- */
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static CURLcode global_status;
-static volatile unsigned fork_count;
-
-static void on_fork_in_child(void) {
-  fork_count++;
-}
-
-/* Lua unloads the module with its state.  A name lookup that was given up goes
- * on in a thread of libcurl's, whose code must not vanish under it. */
-static void stay_loaded(void) {
-  Dl_info module;
-  if (dladdr((void *)&once, &module) != 0 && module.dli_fname != NULL) {
-    (void)dlopen(module.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
-  }
-}
-
-static void init_process(void) {
-  stay_loaded();
-  global_status = curl_global_init(CURL_GLOBAL_DEFAULT);
-  pthread_atfork(NULL, NULL, on_fork_in_child);
-}
 
 /* ---- libcurl's wishes ---- */
 
@@ -72,6 +46,37 @@ static int on_curl_timer(CURLM *multi, long ms, void *arg) {
   engine->curl_due =
       ms < 0 ? RILL_NEVER : rill_clock_now() + (int64_t)ms * 1000;
   return 0;
+}
+
+/* ---- descriptors of others ---- */
+
+static bool make_watchers(struct rill_engine *engine, int fd) {
+  if (fd < engine->watcher_count) {
+    return true;
+  }
+  int count = fd + 64;
+  struct rill_driven **watchers =
+      realloc(engine->watchers, (size_t)count * sizeof(struct rill_driven *));
+  if (watchers == NULL) {
+    return false;
+  }
+  for (int i = engine->watcher_count; i < count; i++) {
+    watchers[i] = NULL;
+  }
+  engine->watchers = watchers;
+  engine->watcher_count = count;
+  return true;
+}
+
+enum rill_status rill_engine_watch(struct rill_driven *driven, int fd,
+                                   int what) {
+  struct rill_engine *engine = driven->engine;
+  if (!make_watchers(engine, fd) ||
+      rill_poller_watch(engine->poller, fd, what) != RILL_OK) {
+    return RILL_NO_MEMORY;
+  }
+  engine->watchers[fd] = what != 0 ? driven : NULL;
+  return RILL_OK;
 }
 
 /* ---- life ---- */
@@ -105,12 +110,13 @@ static void free_engine(struct rill_engine *engine) {
   rill_poller_close(engine->poller);
   rill_timers_free(&engine->timers);
   free(engine->pool);
+  free(engine->watchers);
   rill_sockets_free(&engine->sockets);
   free(engine);
 }
 
 enum rill_status rill_engine_open(struct rill_engine **out) {
-  pthread_once(&once, init_process);
+  bool is_possible = rill_process_begin();
   struct rill_engine *engine = calloc(1, sizeof *engine);
   if (engine == NULL) {
     return RILL_NO_MEMORY;
@@ -121,11 +127,11 @@ enum rill_status rill_engine_open(struct rill_engine **out) {
   engine->curl_due = RILL_NEVER;
   engine->deadline = RILL_NEVER;
   engine->next_id = 1;
-  engine->fork_count = fork_count;
+  engine->generation = rill_process_generation();
   engine->random = (uint64_t)rill_clock_now() ^ (uint64_t)(uintptr_t)engine ^
                    ((uint64_t)getpid() << 32);
   engine->pool = calloc(POOL_MAX, sizeof *engine->pool);
-  if (engine->pool == NULL || global_status != CURLE_OK ||
+  if (engine->pool == NULL || !is_possible ||
       rill_poller_open(&engine->poller) != RILL_OK) {
     goto fail;
   }
@@ -149,6 +155,7 @@ void rill_driven_init(struct rill_driven *driven,
   driven->calls = calls;
   driven->engine = NULL;
   driven->id = 0;
+  driven->heard_at = 0;
   rill_timer_init(&driven->timer);
   rill_link_init(&driven->in_engine);
   rill_link_init(&driven->in_ready);
@@ -211,20 +218,27 @@ void rill_engine_close(struct rill_engine *engine) {
   free_engine(engine);
 }
 
-void rill_engine_drop(struct rill_engine *engine, int64_t id) {
+struct rill_driven *rill_engine_find(struct rill_engine *engine, int64_t id) {
   struct rill_link *link = engine->driven.next;
   for (; link != &engine->driven; link = link->next) {
     struct rill_driven *driven =
         RILL_OWNER(link, struct rill_driven, in_engine);
     if (driven->id == id) {
-      driven->calls->on_orphan(driven, rill_engine_is_ours(engine));
-      return;
+      return driven;
     }
+  }
+  return NULL;
+}
+
+void rill_engine_drop(struct rill_engine *engine, int64_t id) {
+  struct rill_driven *driven = rill_engine_find(engine, id);
+  if (driven != NULL) {
+    driven->calls->on_orphan(driven, rill_engine_is_ours(engine));
   }
 }
 
 bool rill_engine_is_ours(const struct rill_engine *engine) {
-  return engine->fork_count == fork_count;
+  return engine->generation == rill_process_generation();
 }
 
 void rill_engine_abandon(struct rill_engine *engine) {
@@ -388,7 +402,11 @@ static void run_due(struct rill_engine *engine) {
   if (engine->curl_due <= now) {
     run_curl_timeout(engine);
   }
-  struct rill_timer *timer;
+  struct rill_timer *timer = rill_timers_first(&engine->timers);
+  if (timer != NULL && timer->due <= now) {
+    /* What libcurl has finished is in time, however long nobody stepped. */
+    drain_messages(engine);
+  }
   while ((timer = rill_timers_first(&engine->timers)) != NULL &&
          timer->due <= now) {
     struct rill_driven *driven = RILL_OWNER(timer, struct rill_driven, timer);
@@ -405,6 +423,12 @@ static void run_due(struct rill_engine *engine) {
 
 static void act_on(struct rill_engine *engine,
                    const struct rill_poll_event *event) {
+  struct rill_driven *watcher =
+      event->fd < engine->watcher_count ? engine->watchers[event->fd] : NULL;
+  if (watcher != NULL) {
+    watcher->calls->on_socket(watcher, event->what);
+    return;
+  }
   int what = 0;
   what |= event->what & RILL_POLL_READ ? CURL_CSELECT_IN : 0;
   what |= event->what & RILL_POLL_WRITE ? CURL_CSELECT_OUT : 0;
@@ -468,4 +492,14 @@ struct rill_driven *rill_engine_take_ready(struct rill_engine *engine) {
   struct rill_link *link = engine->ready.next;
   rill_link_remove(link);
   return RILL_OWNER(link, struct rill_driven, in_ready);
+}
+
+bool rill_engine_take_only(struct rill_engine *engine, int64_t id) {
+  struct rill_link *link = engine->ready.next;
+  if (link == &engine->ready || link->next != &engine->ready ||
+      RILL_OWNER(link, struct rill_driven, in_ready)->id != id) {
+    return false;
+  }
+  rill_link_remove(link);
+  return true;
 }

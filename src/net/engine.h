@@ -32,14 +32,19 @@ struct rill_driven_calls {
   /* The engine goes away: let go of it.  drop tells whether libcurl may still
    * be called. */
   void (*on_orphan)(struct rill_driven *driven, bool drop);
+  /* Its descriptor is ready, for RILL_POLL_READ, WRITE or ERROR.  Null in what
+   * never calls rill_engine_watch. */
+  void (*on_socket)(struct rill_driven *driven, int what);
 };
 
 /* Something that an engine drives, embedded in what it is. */
 struct rill_driven {
   const struct rill_driven_calls *calls;
   struct rill_engine
-      *engine; /* null before it was taken in and after it left */
-  int64_t id;  /* unique in the engine's Lua state */
+      *engine;      /* null before it was taken in and after it left */
+  int64_t id;       /* unique in the engine's Lua state */
+  int64_t heard_at; /* its peer was last heard, or began to be listened to; 0:
+                     * never, or it does not say */
   struct rill_timer timer;
   /* private */
   struct rill_link in_engine;
@@ -52,9 +57,11 @@ struct rill_engine {
   struct rill_poller *poller;
   struct rill_bell *bell; /* null unless a host asked for it */
   struct rill_timers timers;
-  int64_t curl_due;        /* when libcurl wants its timeout action */
-  int64_t deadline;        /* of a step with a budget, else RILL_NEVER */
-  bool has_read;           /* something, in that step */
+  int64_t curl_due;              /* when libcurl wants its timeout action */
+  int64_t deadline;              /* of a step with a budget, else RILL_NEVER */
+  bool has_read;                 /* something, in that step */
+  struct rill_driven **watchers; /* by descriptor: whose it is, or null */
+  int watcher_count;
   struct rill_link driven; /* all that may still use the engine */
   struct rill_link ready;  /* those with news, oldest first */
   size_t driven_count;
@@ -63,7 +70,7 @@ struct rill_engine {
   CURL **pool; /* idle easy handles */
   size_t pool_count;
   struct rill_sockets sockets; /* libcurl's, for a fork's child */
-  unsigned fork_count; /* of rill_fork_count when the engine was opened */
+  unsigned generation;         /* of the process, when the engine was opened */
   uint64_t random;
   bool is_broken; /* libcurl failed inside the multi handle */
 };
@@ -89,6 +96,9 @@ void rill_engine_step_within(struct rill_engine *engine, int64_t timeout_us,
  */
 struct rill_driven *rill_engine_take_ready(struct rill_engine *engine);
 
+/* Whether nothing but that one has news; it counts as looked at then. */
+bool rill_engine_take_only(struct rill_engine *engine, int64_t id);
+
 /* Microseconds until step is wanted even if no descriptor becomes ready;
  * RILL_NEVER for no need. */
 int64_t rill_engine_timeout(const struct rill_engine *engine);
@@ -104,6 +114,9 @@ bool rill_engine_is_ours(const struct rill_engine *engine);
  * forgets everything else without a word to any server.  Its transfers have
  * ended as closed. */
 void rill_engine_abandon(struct rill_engine *engine);
+
+/* The one that has this id, or null. */
+struct rill_driven *rill_engine_find(struct rill_engine *engine, int64_t id);
 
 /* Closes the one that has this id, if there is one, as if its consumer had. */
 void rill_engine_drop(struct rill_engine *engine, int64_t id);
@@ -124,6 +137,11 @@ void rill_engine_let_go(struct rill_driven *driven);
 /* It has news; or, whatever it had is of no interest any more. */
 void rill_engine_mark_ready(struct rill_driven *driven);
 void rill_engine_forget_ready(struct rill_driven *driven);
+
+/* From now on on_socket hears when the descriptor is ready for `what`; 0:
+ * never. libcurl must not be using it.  RILL_NO_MEMORY changes nothing. */
+enum rill_status rill_engine_watch(struct rill_driven *driven, int fd,
+                                   int what);
 
 /* An easy handle without options, from the pool or new; null without memory. */
 CURL *rill_engine_acquire(struct rill_engine *engine);

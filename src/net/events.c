@@ -73,12 +73,15 @@ static bool fail_by_event(struct rill_transfer *transfer,
   return false;
 }
 
-/* Numbers that stay or fall are none of a gap: a server may count otherwise. */
+/* Numbers that stay or fall are none of a gap: a server may count otherwise.
+ * Neither is one over a WebSocket, which loses no message, while its server may
+ * count those of all lanes together. */
 static bool has_gap(struct rill_transfer *transfer,
                     const struct rill_chunk_facts *facts) {
   uint64_t last = transfer->sequence;
   bool is_first = !transfer->sequence_seen;
-  if (!facts->has_sequence || (!is_first && facts->sequence <= last)) {
+  if (!facts->has_sequence || transfer->is_fed ||
+      (!is_first && facts->sequence <= last)) {
     return false;
   }
   transfer->sequence_seen = true;
@@ -119,6 +122,9 @@ static const struct path reason_paths[][2] = {
     [RILL_FORMAT_ANTHROPIC] = {{2, {"delta", "stop_reason"}}},
     [RILL_FORMAT_GEMINI] = {{3, {"candidates", "[0]", "finishReason"}}},
     [RILL_FORMAT_OLLAMA] = {{1, {"done_reason"}}},
+    [RILL_FORMAT_CHAT] = {{1, {"finish_reason"}}},
+    [RILL_FORMAT_REALTIME] = {{3, {"response", "status_details", "reason"}},
+                              {2, {"response", "status"}}},
 };
 
 /* A reason that stands in a chunk without output is all that the chunk says. */

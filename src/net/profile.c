@@ -4,6 +4,7 @@
  */
 #include "profile.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,6 +72,22 @@ enum rill_status rill_string_set(char **field, const char *text, size_t len) {
   copy[len] = '\0';
   free(*field);
   *field = copy;
+  return RILL_OK;
+}
+
+enum rill_status rill_string_join(char **field, const char *left,
+                                  const char *glue, const char *right) {
+  if (right == NULL) {
+    return rill_string_set(field, left, strlen(left));
+  }
+  size_t len = strlen(left) + strlen(glue) + strlen(right);
+  char *joined = malloc(len + 1);
+  if (joined == NULL) {
+    return RILL_NO_MEMORY;
+  }
+  snprintf(joined, len + 1, "%s%s%s", left, glue, right);
+  free(*field);
+  *field = joined;
   return RILL_OK;
 }
 

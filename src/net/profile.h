@@ -71,6 +71,11 @@ CURLcode rill_profile_apply(const struct rill_profile *profile, CURL *easy);
 /* Replaces *field by a copy of len bytes with a NUL behind them. */
 enum rill_status rill_string_set(char **field, const char *text, size_t len);
 
+/* Replaces *field by left, glue and right, or by left alone if right is null.
+ */
+enum rill_status rill_string_join(char **field, const char *left,
+                                  const char *glue, const char *right);
+
 /* Overwrites and frees; the compiler may not leave the first out. */
 void rill_string_wipe(char *text, size_t len);
 

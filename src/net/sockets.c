@@ -20,17 +20,21 @@
 #define TCP_KEEPALIVE_PROBES 3
 
 /* False: out of memory. */
-static bool make_room(struct rill_sockets *sockets) {
-  if (sockets->count < sockets->cap) {
+static bool make_room(struct rill_sockets *sockets, int fd) {
+  if (fd < sockets->count) {
     return true;
   }
-  size_t cap = sockets->cap == 0 ? 8 : sockets->cap * 2;
-  struct rill_socket *list = realloc(sockets->list, cap * sizeof *list);
-  if (list == NULL) {
+  int count = fd + 64;
+  ino_t *inodes =
+      realloc(sockets->inodes, (size_t)count * sizeof *sockets->inodes);
+  if (inodes == NULL) {
     return false;
   }
-  sockets->list = list;
-  sockets->cap = cap;
+  for (int i = sockets->count; i < count; i++) {
+    inodes[i] = 0;
+  }
+  sockets->inodes = inodes;
+  sockets->count = count;
   return true;
 }
 
@@ -38,11 +42,10 @@ int rill_sockets_on_open(void *arg, curl_socket_t fd, curlsocktype purpose) {
   struct rill_sockets *sockets = arg;
   struct stat info;
   (void)purpose;
-  if (!make_room(sockets) || fstat(fd, &info) != 0) {
+  if (!make_room(sockets, fd) || fstat(fd, &info) != 0) {
     return CURL_SOCKOPT_ERROR;
   }
-  sockets->list[sockets->count].fd = fd;
-  sockets->list[sockets->count++].inode = info.st_ino;
+  sockets->inodes[fd] = info.st_ino;
   fcntl(fd, F_SETFD, FD_CLOEXEC);
 #ifdef TCP_USER_TIMEOUT
   int timeout = TCP_USER_TIMEOUT_MS;
@@ -57,31 +60,27 @@ int rill_sockets_on_open(void *arg, curl_socket_t fd, curlsocktype purpose) {
 
 int rill_sockets_on_close(void *arg, curl_socket_t fd) {
   struct rill_sockets *sockets = arg;
-  for (size_t i = 0; i < sockets->count; i++) {
-    if (sockets->list[i].fd == fd) {
-      sockets->list[i] = sockets->list[--sockets->count];
-      break;
-    }
+  if (fd < sockets->count) {
+    sockets->inodes[fd] = 0;
   }
   return close(fd);
 }
 
 void rill_sockets_abandon(struct rill_sockets *sockets) {
-  for (size_t i = 0; i < sockets->count; i++) {
+  for (int fd = 0; fd < sockets->count; fd++) {
     struct stat info;
-    int fd = sockets->list[i].fd;
+    ino_t inode = sockets->inodes[fd];
     /* libcurl 7.88 closes the socket of a transfer that is dropped while it
      * connects without a word: its number may be somebody else's by now. */
-    if (fstat(fd, &info) == 0 && info.st_ino == sockets->list[i].inode) {
+    if (inode != 0 && fstat(fd, &info) == 0 && info.st_ino == inode) {
       close(fd);
     }
+    sockets->inodes[fd] = 0;
   }
-  sockets->count = 0;
 }
 
 void rill_sockets_free(struct rill_sockets *sockets) {
-  free(sockets->list);
-  sockets->list = NULL;
+  free(sockets->inodes);
+  sockets->inodes = NULL;
   sockets->count = 0;
-  sockets->cap = 0;
 }

@@ -7,21 +7,14 @@
 #define RILL_NET_SOCKETS_H
 
 #include <curl/curl.h>
-#include <stddef.h>
 #include <sys/types.h>
-
-/* A socket; its number alone may have become another's. */
-struct rill_socket {
-  int fd;
-  ino_t inode;
-};
 
 /* Zeroed is empty. */
 struct rill_sockets {
   /* private */
-  struct rill_socket *list;
-  size_t count;
-  size_t cap;
+  ino_t *inodes; /* by descriptor, whose number alone may have become another's;
+                  * 0: none */
+  int count;
 };
 
 /* For CURLOPT_SOCKOPTFUNCTION and CURLOPT_CLOSESOCKETFUNCTION; arg: the

@@ -27,8 +27,7 @@ static void free_means(struct rill_transfer *transfer) {
   transfer->body = NULL;
 }
 
-/* One that has ended and is drained leaves the engine; its news stays there. */
-static void leave_if_over(struct rill_transfer *transfer) {
+void rill_transfer_leave_if_over(struct rill_transfer *transfer) {
   if (transfer->state != RILL_TRANSFER_ENDED || transfer->easy != NULL) {
     return;
   }
@@ -45,7 +44,7 @@ static void leave_if_over(struct rill_transfer *transfer) {
 static void on_done(struct rill_driven *driven, CURLcode code) {
   struct rill_transfer *transfer = transfer_of(driven);
   rill_verdict_on_done(transfer, code);
-  leave_if_over(transfer);
+  rill_transfer_leave_if_over(transfer);
 }
 
 /* libcurl delivers what it holds at once, and stops only what it runs itself
@@ -75,10 +74,6 @@ static void resume(struct rill_transfer *transfer, int64_t now) {
 
 static void on_timer(struct rill_driven *driven, int64_t now) {
   struct rill_transfer *transfer = transfer_of(driven);
-  if (transfer->wake_at <= now) {
-    transfer->wake_at = RILL_NEVER;
-    rill_transfer_mark_ready(transfer);
-  }
   switch (transfer->state) {
   case RILL_TRANSFER_NEW:
     break;
@@ -102,7 +97,7 @@ static void on_timer(struct rill_driven *driven, int64_t now) {
     break;
   }
   rill_clocks_rearm(transfer);
-  leave_if_over(transfer);
+  rill_transfer_leave_if_over(transfer);
 }
 
 static void on_breakdown(struct rill_driven *driven) {
@@ -116,7 +111,7 @@ static void on_breakdown(struct rill_driven *driven) {
                                "libcurl ran out of memory or descriptors");
     rill_verdict_failed(transfer);
   }
-  leave_if_over(transfer);
+  rill_transfer_leave_if_over(transfer);
 }
 
 static void on_orphan(struct rill_driven *driven, bool drop) {
@@ -134,11 +129,11 @@ static void on_orphan(struct rill_driven *driven, bool drop) {
     rill_engine_forget_ready(driven);
   } /* else who waits for it has still to hear of its end */
   rill_engine_let_go(driven);
-  leave_if_over(transfer);
+  rill_transfer_leave_if_over(transfer);
 }
 
 static const struct rill_driven_calls calls = {on_done, on_timer, on_breakdown,
-                                               on_orphan};
+                                               on_orphan, NULL};
 
 /* ---- the consumer's side ---- */
 
@@ -155,6 +150,19 @@ enum rill_status rill_transfer_new(struct rill_transfer **out,
   return RILL_OK;
 }
 
+bool rill_transfer_enter(struct rill_transfer *transfer,
+                         struct rill_engine *engine) {
+  if (rill_engine_take_in(engine, &transfer->driven) != RILL_OK) {
+    return false;
+  }
+  rill_sse_init(&transfer->sse, transfer->profile->limits.event);
+  rill_lines_init(&transfer->lines, transfer->profile->limits.event);
+  rill_json_scan_init(&transfer->scan, transfer->format);
+  transfer->created = rill_clock_now();
+  transfer->asked = transfer->created;
+  return true;
+}
+
 enum rill_status rill_transfer_start(struct rill_transfer *transfer,
                                      struct rill_engine *engine) {
   /* The last bytes of complete answers may have arrived since anybody stepped:
@@ -162,24 +170,22 @@ enum rill_status rill_transfer_start(struct rill_transfer *transfer,
   if (engine->driven_count > engine->running_count) {
     rill_engine_step(engine, 0);
   }
-  if (rill_engine_take_in(engine, &transfer->driven) != RILL_OK) {
+  if (!rill_transfer_enter(transfer, engine)) {
     return RILL_NO_MEMORY;
   }
-  rill_sse_init(&transfer->sse, transfer->profile->limits.event);
-  rill_lines_init(&transfer->lines, transfer->profile->limits.event);
-  rill_json_scan_init(&transfer->scan, transfer->format);
-  transfer->created = rill_clock_now();
   rill_attempt_begin(transfer);
   rill_engine_kick(engine);
-  leave_if_over(transfer);
+  rill_transfer_leave_if_over(transfer);
   return RILL_OK;
 }
 
-void rill_transfer_wake(struct rill_transfer *transfer, int64_t at) {
-  transfer->wake_at = at;
-  if (transfer->driven.engine != NULL &&
-      rill_engine_is_ours(transfer->driven.engine)) {
-    rill_clocks_rearm(transfer);
+void rill_transfer_go_on(struct rill_transfer *transfer) {
+  transfer->paused = false;
+  transfer->last_byte = rill_clock_now();
+  transfer->last_progress = transfer->last_byte;
+  rill_clocks_rearm(transfer);
+  if (transfer->feeder != NULL) {
+    transfer->feeder->on_room(transfer->feeder);
   }
 }
 
@@ -189,10 +195,17 @@ void rill_transfer_drop(struct rill_transfer *transfer,
                         const struct rill_item *item) {
   rill_queue_drop(&transfer->queue, item);
   if (!transfer->paused || transfer->resume_at != RILL_NEVER ||
-      transfer->easy == NULL ||
       rill_queue_size(&transfer->queue) >
           transfer->profile->limits.buffer / 2 ||
+      transfer->driven.engine == NULL ||
       !rill_engine_is_ours(transfer->driven.engine)) {
+    return;
+  }
+  if (transfer->is_fed) {
+    rill_transfer_go_on(transfer);
+    return;
+  }
+  if (transfer->easy == NULL) {
     return;
   }
   transfer->resume_at = rill_clock_now();
@@ -213,11 +226,11 @@ void rill_transfer_close(struct rill_transfer *transfer) {
     return;
   }
   rill_attempt_let_go(transfer);
-  if (transfer->attempt_count > 0) {
+  if (transfer->trail.count > 0) {
     rill_transfer_close_attempt(transfer, "closed by the caller");
   }
   rill_transfer_finish(transfer, RILL_ENDING_CLOSED);
-  leave_if_over(transfer);
+  rill_transfer_leave_if_over(transfer);
 }
 
 void rill_transfer_free(struct rill_transfer *transfer) {
@@ -233,7 +246,7 @@ void rill_transfer_free(struct rill_transfer *transfer) {
     }
     rill_engine_let_go(&transfer->driven);
   }
-  free(transfer->attempts);
+  rill_trail_free(&transfer->trail);
   free_means(transfer);
   free(transfer->url);
   rill_profile_release(transfer->profile);

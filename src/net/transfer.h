@@ -35,13 +35,23 @@ static inline bool rill_transfer_peek(const struct rill_transfer *transfer,
 void rill_transfer_drop(struct rill_transfer *transfer,
                         const struct rill_item *item);
 
-/* Makes the transfer ready once, at that moment; RILL_NEVER takes it back. */
-void rill_transfer_wake(struct rill_transfer *transfer, int64_t at);
-
 /* Ends it now and drops its connection, unless it has ended already. */
 void rill_transfer_close(struct rill_transfer *transfer);
 
 /* Closes and frees it; what is still being drained is freed later. */
 void rill_transfer_free(struct rill_transfer *transfer);
+
+/* For fed.c. */
+
+/* The engine takes it in; false without memory. */
+bool rill_transfer_enter(struct rill_transfer *transfer,
+                         struct rill_engine *engine);
+
+/* One that has ended and is drained leaves the engine; its news stays there. */
+void rill_transfer_leave_if_over(struct rill_transfer *transfer);
+
+/* One that is fed has room again: its clocks run, and its feeder hears of it.
+ */
+void rill_transfer_go_on(struct rill_transfer *transfer);
 
 #endif

@@ -17,6 +17,7 @@
 #include "core/queue.h"
 #include "core/sse.h"
 #include "engine.h"
+#include "failure.h"
 #include "profile.h"
 
 enum rill_ending {
@@ -26,26 +27,6 @@ enum rill_ending {
   RILL_ENDING_CUT,    /* the transport broke inside the answer */
   RILL_ENDING_FAILED, /* see failure */
   RILL_ENDING_CLOSED, /* by rill_transfer_close */
-};
-
-/* Why an attempt, or with the last one the transfer, failed. */
-struct rill_failure {
-  const char *kind; /* static, as docs/architecture.md lists them; null: none */
-  const char *phase; /* static: where; for a timeout the name of the clock */
-  char message[CURL_ERROR_SIZE];
-  int status;             /* of HTTP; 0 when there was no answer */
-  int64_t retry_after_us; /* what the server asked for, or -1 */
-  bool retryable;
-  bool quota;
-};
-
-struct rill_attempt {
-  int64_t started;
-  int64_t ended;       /* 0 while it runs */
-  int64_t delay;       /* the wait that followed; 0 if none */
-  int status;          /* 0 if there was no answer */
-  char reason[96];     /* empty if it did not fail */
-  char request_id[80]; /* of a failed one; empty if the server gave none */
 };
 
 enum rill_transfer_state {
@@ -63,9 +44,21 @@ enum rill_body {
   RILL_BODY_WHOLE, /* all that was wanted, collected in text, too */
 };
 
+/* Who puts messages into a transfer that has no request of its own, embedded in
+ * what it is. */
+struct rill_feeder {
+  void (*on_room)(struct rill_feeder *feeder); /* after it was full */
+  void (*on_end)(struct rill_feeder *feeder);  /* it takes no more */
+};
+
 struct rill_transfer {
   struct rill_driven driven;
   struct rill_profile *profile; /* shared */
+  bool is_fed; /* no request: others bring what arrives (rill_transfer_feed) */
+  int64_t source; /* the id of the socket it comes by, which keeps its idle
+                   * clock back; 0: none */
+  struct rill_feeder *feeder;         /* null: none, or the consumer itself */
+  char said_kind[16], said_phase[16]; /* of a failure that they bring */
   char *url;
   char *body; /* null: a GET */
   size_t body_len;
@@ -79,8 +72,7 @@ struct rill_transfer {
   struct rill_bytes usage;     /* raw JSON, of a plain chunk; empty for none */
   struct rill_bytes headers;   /* header lines of the last answer */
   struct rill_bytes text;      /* body of an answer that is no event stream */
-  struct rill_attempt *attempts;
-  unsigned attempt_count;
+  struct rill_trail trail;
   bool keep_payloads; /* of plain texts */
   bool held; /* for the binding: the consumer has older items of its own */
   bool unfinished;        /* the stream ended inside an event */
@@ -90,7 +82,9 @@ struct rill_transfer {
   uint64_t bytes, events, texts, reasonings, pauses, trailing_bytes;
   int64_t created, connected, headers_at, first_byte, first_output, last_output,
       ended;
-  bool reused; /* the last attempt used a connection that was open already */
+  int64_t second_look; /* of one that is fed: at its clocks; 0: there is none */
+  int64_t asked; /* timeout.total counts from here: created, or before it */
+  bool reused;   /* the last attempt used a connection that was open already */
 
   /* private */
   CURL *easy; /* set while libcurl has it; after the end: being drained */
@@ -103,8 +97,7 @@ struct rill_transfer {
   uint64_t past_comments; /* of earlier attempts; sse counts the rest */
   uint64_t sequence;      /* the highest number of this attempt's events */
   unsigned retries, redirects, sends;
-  int64_t attempt_started, last_byte, last_progress, retry_at, wake_at,
-      drain_until;
+  int64_t attempt_started, last_byte, last_progress, retry_at, drain_until;
   int64_t resume_at; /* when reading goes on; RILL_NEVER: it does, or is paused
                       * until the consumer has taken enough */
   bool first_chunk_seen, first_thought_seen; /* of this attempt */
@@ -112,6 +105,7 @@ struct rill_transfer {
   bool finish_seen;
   bool sequence_seen; /* of this attempt */
   bool paused;        /* too much is queued */
+  bool at_rest;       /* fed, and not asked for yet */
   bool detached;      /* its owner is gone; freed when drained */
   char curl_message[CURL_ERROR_SIZE];
 };

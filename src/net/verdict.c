@@ -19,23 +19,6 @@
 #include "receive.h"
 #include "redirect.h"
 
-/* A whole answer whose status says it failed. */
-static void note_status(struct rill_transfer *transfer) {
-  struct rill_error_body error =
-      rill_error_body_read(rill_bytes_span(&transfer->text));
-  struct rill_span should_retry =
-      rill_headers_get(rill_bytes_span(&transfer->headers), "x-should-retry");
-  enum rill_retry_class class = rill_retry_class_of_status(
-      transfer->status, should_retry, error.code, error.type);
-  rill_transfer_note_failure(transfer, "http", "headers", false, "HTTP %d",
-                             transfer->status);
-  /* A body that was too long is a failure of its own, but the status still
-   * says whether to try again. */
-  transfer->failure.retryable = class == RILL_RETRY_TRANSIENT;
-  transfer->failure.quota = class == RILL_RETRY_QUOTA;
-  transfer->failure.retry_after_us = error.retry_after_us;
-}
-
 /* A 2xx answer whose body was no event stream. */
 static void note_body(struct rill_transfer *transfer) {
   struct rill_error_body error =
@@ -51,19 +34,21 @@ static void note_body(struct rill_transfer *transfer) {
 
 /* The transport broke. */
 static void note_transport(struct rill_transfer *transfer, CURLcode code) {
-  const char *message = transfer->curl_message[0] != '\0'
-                            ? transfer->curl_message
-                            : curl_easy_strerror(code);
-  bool sent = transfer->connected != 0;
-  struct rill_curl_status status = rill_curl_status_of(code, message, sent);
-  if (code == CURLE_OUT_OF_MEMORY && sent && transfer->headers_at == 0) {
+  enum rill_curl_progress progress =
+      transfer->headers_at != 0  ? RILL_CURL_ANSWERED
+      : transfer->connected != 0 ? RILL_CURL_ASKING
+                                 : RILL_CURL_CONNECTING;
+  struct rill_curl_status status =
+      rill_curl_status_of(code, transfer->curl_message, progress);
+  if (code == CURLE_OUT_OF_MEMORY && progress == RILL_CURL_ASKING) {
     /* What libcurl says, too, when one header line outgrows its buffer. */
     rill_transfer_note_failure(transfer, "limit", "headers", false,
                                "response headers longer than libcurl takes, or "
                                "no memory for them");
   }
-  rill_transfer_note_failure(transfer, status.kind, status.phase,
-                             status.retryable, "%s", message);
+  rill_transfer_note_failure(
+      transfer, status.kind, status.phase, status.retryable, "%s",
+      rill_curl_message_of(code, transfer->curl_message));
 }
 
 static bool is_cut(const struct rill_transfer *transfer) {
@@ -75,7 +60,7 @@ static bool is_cut(const struct rill_transfer *transfer) {
 }
 
 static void fail(struct rill_transfer *transfer) {
-  if (transfer->attempt_count > 0) {
+  if (transfer->trail.count > 0) {
     rill_transfer_close_attempt(transfer, transfer->failure.message);
   }
   rill_transfer_finish(transfer,
@@ -88,12 +73,13 @@ void rill_verdict_failed(struct rill_transfer *transfer) {
       rill_bytes_span(&transfer->headers), (int64_t)time(NULL));
   int64_t now = rill_clock_now();
   int64_t total = transfer->profile->timeouts.total;
-  int64_t left = total == RILL_NEVER ? -1 : transfer->created + total - now;
+  int64_t left = total == RILL_NEVER ? -1 : transfer->asked + total - now;
   if (hint_us < 0) {
     hint_us = failure->retry_after_us; /* as the body may have said */
   }
   failure->retry_after_us = hint_us;
-  if (transfer->output_seen || transfer->finish_seen || !failure->retryable) {
+  if (transfer->output_seen || transfer->finish_seen || !failure->retryable ||
+      transfer->is_fed) {
     fail(transfer);
     return;
   }
@@ -103,7 +89,7 @@ void rill_verdict_failed(struct rill_transfer *transfer) {
                         rill_engine_random(transfer->driven.engine));
   struct rill_item item = {.kind = RILL_ITEM_RETRY,
                            .first = rill_span_of(failure->message),
-                           .number = transfer->attempt_count + 1,
+                           .number = transfer->trail.count + 1,
                            .delay_us = verdict.delay_us};
   if (verdict.answer != RILL_RETRY_AFTER ||
       rill_queue_push(&transfer->queue, &item) != RILL_OK) {
@@ -188,7 +174,9 @@ static void on_attempt_end(struct rill_transfer *transfer, CURLcode code,
                            const char *redirect) {
   bool answered = transfer->headers_at != 0;
   if (answered && transfer->status >= 400) {
-    note_status(transfer);
+    rill_failure_note_status(&transfer->failure, transfer->status,
+                             rill_bytes_span(&transfer->headers),
+                             rill_bytes_span(&transfer->text));
     rill_verdict_failed(transfer);
   } else if (transfer->failure.kind != NULL) {
     rill_verdict_failed(transfer);
@@ -214,6 +202,9 @@ static void on_attempt_end(struct rill_transfer *transfer, CURLcode code,
 void rill_verdict_on_done(struct rill_transfer *transfer, CURLcode code) {
   char *url = NULL;
   char *redirect = NULL;
+  if (code != CURLE_OK && transfer->connected == 0) {
+    rill_failure_note_proxy(&transfer->failure, transfer->easy, code);
+  }
   curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &url);
   if (url != NULL) {
     redirect = strdup(url); /* it lives in the handle */

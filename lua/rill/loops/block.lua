@@ -23,15 +23,20 @@ end
 local alone = setmetatable({ is_woken = false }, Waiter)
 
 local function wait_alone(engine, id)
+  local open = engine:await(id)
+  if open == true then
+    return loops.wake(id) -- for those who wait for it in another host
+  end
   alone.is_woken = false
   loops.park(id, alone)
-  repeat
-    local open = engine:step(nil)
-    loops.collect(engine) -- who waits in another host goes on when that runs again
-    if open == 0 and not alone.is_woken then
+  loops.collect(engine) -- who waits in another host goes on when that runs again
+  while not alone.is_woken do
+    if open == 0 then
       raise_stuck()
     end
-  until alone.is_woken
+    open = engine:step(nil)
+    loops.collect(engine)
+  end
 end
 
 --- Waits until transfer `id` may have news.

@@ -13,9 +13,6 @@ local loops = require("rill.loops")
 
 local host = {}
 
--- How long the pump sleeps where the engine has no descriptor (a build with poll()).
-local TICK = 0.01
-
 -- From copas 2 on threads can be put to sleep and woken.
 local can_wake = copas.wakeup ~= nil
 local sleep_forever = copas.pauseforever or function()
@@ -132,7 +129,7 @@ end
 ---------------------------------------------------------------------------------------------------
 -- The pump
 
-local watched = { engine = nil, fd = nil }
+local watched = { engine = nil, fd = nil, has_news = false }
 
 function watched:getfd()
   return self.fd
@@ -148,7 +145,7 @@ function watched:receive()
   if waiting == 0 and woken_count == 0 then
     return true
   end
-  loops.turn(self.engine)
+  self.has_news = loops.turn(self.engine)
   resume_woken()
   return nil, "timeout"
 end
@@ -163,7 +160,7 @@ local function pump()
     return
   end
   while not watched:receive() do
-    copas.sleep(TICK)
+    copas.sleep(loops.next_turn(watched.has_news))
   end
 end
 

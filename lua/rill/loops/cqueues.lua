@@ -11,11 +11,47 @@ local loops = require("rill.loops")
 
 local host = {}
 
--- How long a leader sleeps where the engine has no descriptor (a build with poll()).
-local TICK = 0.01
+-- By controller: { leader, followers (a set), engine, fd (of that engine), pause (seconds to the
+-- next turn where there is none) }.
+local groups = setmetatable({}, { __mode = "k" })
 
-local Waiter = {}
+local function group_of(controller)
+  local group = groups[controller]
+  if not group then
+    group = { leader = nil, followers = {}, engine = nil, fd = nil, pause = 0 }
+    groups[controller] = group
+  end
+  return group
+end
+
+-- It changes when a new engine has taken the place of one that was closed.
+local function fd_of(group, engine)
+  if group.engine ~= engine then
+    group.engine, group.fd = engine, engine:fd()
+  end
+  return group.fd
+end
+
+-- A waiter is polled beside its condition.  The controller asks it what for as soon as its
+-- coroutine is suspended, and not before: Lua may refuse that, and nobody must count on a coroutine
+-- that went on with an error.
+local Waiter = { events = "r" }
 Waiter.__index = Waiter
+
+function Waiter:pollfd()
+  local group = self.group
+  if group.leader and group.leader ~= self then
+    group.followers[self] = true
+    return nil
+  end
+  group.leader = self
+  return self.fd
+end
+
+function Waiter:timeout()
+  local group = self.group
+  return group.leader == self and not self.fd and group.pause or nil
+end
 
 function Waiter:wake()
   self.is_woken = true
@@ -27,45 +63,27 @@ local waiters = setmetatable({}, { __mode = "k" }) -- by coroutine, to be used a
 local function waiter_of(thread)
   local waiter = waiters[thread]
   if not waiter then
-    waiter = setmetatable({ condition = condition.new(), is_woken = false }, Waiter)
+    waiter = setmetatable({
+      condition = condition.new(),
+      is_woken = false,
+      group = nil, -- this and the next are set for each wait
+      fd = nil, -- what it polls if it comes to lead
+    }, Waiter)
     waiters[thread] = waiter
   end
   waiter.is_woken = false
   return waiter
 end
 
--- By controller: { leader, followers (a set), engine, watched (what to poll for that engine) }.
-local groups = setmetatable({}, { __mode = "k" })
-
-local function group_of(controller)
-  local group = groups[controller]
-  if not group then
-    group = { leader = nil, followers = {}, engine = nil, watched = nil }
-    groups[controller] = group
+local function wait_once(group, engine, waiter)
+  waiter.group, waiter.fd = group, fd_of(group, engine)
+  cqueues.poll(waiter.condition, waiter)
+  if group.leader == waiter then
+    group.leader = nil
+    group.pause = loops.next_turn(loops.turn(engine))
+  else
+    group.followers[waiter] = nil
   end
-  return group
-end
-
--- What a leader polls; it changes when a new engine has taken the place of one that was closed.
-local function watched_of(group, engine)
-  if group.engine ~= engine then
-    local fd = engine:fd()
-    group.engine, group.watched = engine, fd and { pollfd = fd, events = "r" }
-  end
-  return group.watched
-end
-
-local function lead(group, engine, waiter)
-  group.leader = waiter
-  cqueues.poll(waiter.condition, watched_of(group, engine) or TICK)
-  group.leader = nil
-  loops.turn(engine)
-end
-
-local function follow(group, waiter)
-  group.followers[waiter] = true
-  waiter.condition:wait()
-  group.followers[waiter] = nil
 end
 
 --- Whether the running coroutine is one that a controller resumes, and not one inside of it.
@@ -82,11 +100,7 @@ function host.wait(engine, id)
   local waiter = waiter_of(coroutine.running())
   loops.park(id, waiter)
   repeat
-    if group.leader then
-      follow(group, waiter)
-    else
-      lead(group, engine, waiter)
-    end
+    wait_once(group, engine, waiter)
   until waiter.is_woken
   local heir = not group.leader and next(group.followers)
   if heir then

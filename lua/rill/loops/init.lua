@@ -9,13 +9,10 @@ local loops = {}
 -- The names a host can be asked for by; "plain" is waiting in C, whatever runs.
 local NAMES = { cqueues = true, copas = true, luv = true, resty = true, plain = true }
 
--- In which order they are looked for, and the module by whose presence each is known.
-local AUTOMATIC = {
-  { module = "ngx", name = "resty" },
-  { module = "cqueues", name = "cqueues" },
-  { module = "copas", name = "copas" },
-  { module = "luv", name = "luv" },
-}
+-- The modules by whose presence a host is known, in the order in which they are looked for, and the
+-- host of each.
+local MODULES = { "ngx", "cqueues", "copas", "luv" }
+local HOST_OF = { ngx = "resty", cqueues = "cqueues", copas = "copas", luv = "luv" }
 
 ---------------------------------------------------------------------------------------------------
 -- Who waits for what
@@ -59,24 +56,80 @@ function loops.forget(id)
   waiters[id] = nil
 end
 
+-- By transfer that is fed: who feeds it, a table with a method `ring`.
+local feeders = setmetatable({}, { __mode = "v" })
+
+--- Says who feeds a transfer, and so has to hear that nobody reads it any more.
+---@param id integer
+---@param feeder table? nil: nobody does any longer
+function loops.fed_by(id, feeder)
+  feeders[id] = feeder
+end
+
+--- Drops what nobody waits for any more, because its coroutine was killed.
+-- A table may have a method `abandon`, which sees to it.
+---@param engine rill.Engine
+---@param id integer|table
+function loops.abandon(engine, id)
+  if type(id) == "table" then
+    return id.abandon and id:abandon()
+  end
+  engine:drop(id)
+  if feeders[id] then
+    feeders[id]:ring()
+  end
+end
+
+local Bell = {}
+Bell.__index = Bell
+
+-- See loops.abandon.
+function Bell:abandon()
+  local owner = self.held.owner
+  if owner then
+    self.abandoned(owner)
+  end
+end
+
+--- Makes something to wait for where there is no transfer: `loops.wake` rings it.  It does not keep
+--- its owner, since who waits for it may never be heard of again.
+---@param owner table
+---@param abandoned fun(owner: table) a host has killed who waited, and nobody else does
+---@return table
+function loops.bell(owner, abandoned)
+  local held = setmetatable({ owner = owner }, { __mode = "v" })
+  return setmetatable({ held = held, abandoned = abandoned }, Bell)
+end
+
 --- Wakes everyone for whose transfer the engine has news.
 ---@param engine rill.Engine
+---@return boolean has_news
 function loops.collect(engine)
   local id = engine:ready()
+  local has_news = id ~= nil
   while id do
     loops.wake(id)
     id = engine:ready()
   end
+  return has_news
 end
 
 --- Lets the engine progress and wakes everyone for whom there is news: what a host does when the
---- engine's descriptor is readable.
+--- engine's descriptor is readable, and everyone else who does not wait.  A step alone would take
+--- the news away from those who wait: the descriptor is silent afterwards.
 ---@param engine rill.Engine
----@return integer open how many transfers have not ended
+---@return boolean has_news
 function loops.turn(engine)
-  local open = engine:step(0)
-  loops.collect(engine)
-  return open
+  engine:step(0)
+  return loops.collect(engine)
+end
+
+--- When to make the next turn where the engine has no descriptor (a build with poll()): soon while
+--- answers flow, so that little gathers which would then hold the host up in one piece.
+---@param has_news boolean whether the last turn had any
+---@return number seconds
+function loops.next_turn(has_news)
+  return has_news and 0.002 or 0.01
 end
 
 ---------------------------------------------------------------------------------------------------
@@ -99,9 +152,9 @@ end
 ---@return string? problem why it cannot be had
 function loops.prepare(name)
   if name == nil then
-    for i = 1, #AUTOMATIC do
-      if package.loaded[AUTOMATIC[i].module] then
-        load_host(AUTOMATIC[i].name)
+    for _, module in ipairs(MODULES) do
+      if package.loaded[module] then
+        load_host(HOST_OF[module])
       end
     end
   elseif not NAMES[name] then
@@ -159,10 +212,10 @@ local function active_host(name)
     return name ~= "plain" and if_usable(load_host(name)) or nil
   end
   local loaded = package.loaded
-  for i = 1, #AUTOMATIC do
-    local candidate = AUTOMATIC[i]
-    if loaded[candidate.module] then
-      local host = if_usable(hosts[candidate.name] or load_host(candidate.name))
+  for i = 1, #MODULES do
+    local module = MODULES[i]
+    if loaded[module] then
+      local host = if_usable(load_host(HOST_OF[module]))
       if host then
         return host
       end
@@ -189,10 +242,9 @@ function loops.driver()
     local host = used ~= "plain" and load_host(used)
     return host and host.rouse and host or nil
   end
-  for i = 1, #AUTOMATIC do
-    local candidate = AUTOMATIC[i]
-    if package.loaded[candidate.module] then
-      local host = load_host(candidate.name)
+  for _, module in ipairs(MODULES) do
+    if package.loaded[module] then
+      local host = load_host(HOST_OF[module])
       if host.rouse then
         return host
       end
@@ -235,13 +287,22 @@ function loops.spawn(fn, name)
   require("rill.loops.tasks").go(fn)
 end
 
+-- Whether a round of the tasks may be made here and now.
+local function may_make_round()
+  if not tasks or tasks.current() then
+    return false
+  end
+  local driver = loops.driver()
+  return not (driver and driver.has_place and driver.has_place())
+end
+
 --- Lets everything progress once without waiting: transfers, and the tasks that can go on.
 ---@param engine rill.Engine
 function loops.progress(engine)
-  if tasks and not tasks.current() then
+  if may_make_round() then
     tasks.round(engine, 0)
   else
-    engine:step(0)
+    loops.turn(engine)
   end
 end
 
@@ -270,12 +331,14 @@ end
 
 --- Whether an iterator may be used here; an error that names `next` where it may not.
 ---@param name string? the loop that was asked for
+---@param noun string? what is read; default "stream"
 ---@return string? problem
-function loops.iterator_problem(name)
+function loops.iterator_problem(name, noun)
   if can_iterators_yield() then
     return nil
   elseif (tasks and tasks.current()) or active_host(name) then
-    return "this Lua cannot wait inside `for ... in` in a task: call stream:next() in a loop"
+    return ("this Lua cannot wait inside `for ... in` in a task: call %s:next() in a loop")
+      :format(noun or "stream")
   end
 end
 

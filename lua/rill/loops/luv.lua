@@ -6,12 +6,10 @@
 -- vim.schedule.
 
 local core = require("rill.core")
+local loops = require("rill.loops")
 local uv = require("luv")
 
 local host = {}
-
--- Milliseconds between rounds where the engine has no descriptor (a build with poll()).
-local TICK = 10
 
 local vim = rawget(_G, "vim")
 local is_neovim = type(vim) == "table" and vim.schedule ~= nil
@@ -66,7 +64,7 @@ end
 
 -- Tasks that can go on at once do so in a round of their own: libuv looks after its other handles
 -- in between.
-local function go_on(tasks)
+local function go_on(tasks, has_news)
   if engine and (tasks.count() == 0 or engine ~= core.engine()) then
     stop()
   end
@@ -81,16 +79,16 @@ local function go_on(tasks)
   if tasks.is_any_runnable() then
     timer:start(0, 0, on_ring)
   elseif not poll then
-    timer:start(TICK, 0, on_ring)
+    timer:start(math.ceil(loops.next_turn(has_news) * 1000), 0, on_ring)
   end
 end
 
 local function make_round()
   local tasks = require("rill.loops.tasks")
   is_scheduled, is_in_round = false, true
-  local ok, err = pcall(tasks.round, core.engine(), 0)
+  local ok, err, _, has_news = pcall(tasks.round, core.engine(), 0)
   is_in_round = false
-  go_on(tasks)
+  go_on(tasks, has_news)
   if not ok then
     settings.on_error(err)
   end
@@ -127,6 +125,11 @@ function host.rouse()
     start()
   end
   timer:start(0, 0, on_ring)
+end
+
+--- Whether rounds have a place of their own, and so must not be made by whoever looks.
+function host.has_place()
+  return settings.schedule ~= nil
 end
 
 local SETTINGS = { on_error = true, schedule = true }

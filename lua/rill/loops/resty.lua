@@ -78,12 +78,12 @@ local function close_abandoned(engine)
   for waiter in pairs(parked) do
     waited_for[waiter.id] = true
   end
-  for _, waiter in ipairs(killed) do
-    if not waited_for[waiter.id] then
-      if type(waiter.id) == "number" then
-        engine:drop(waiter.id)
+  for _, kind in ipairs({ "number", "table" }) do -- a session lasts as long as its answers
+    for _, waiter in ipairs(killed) do
+      if type(waiter.id) == kind and not waited_for[waiter.id] then
+        loops.abandon(engine, waiter.id)
+        loops.wake(waiter.id) -- forgets it
       end
-      loops.wake(waiter.id) -- forgets it
     end
   end
 end

@@ -155,6 +155,7 @@ end
 ---@return boolean has_moved whether a task was resumed or a transfer is open: else no round ever
 --  will do anything again
 ---@return integer left tasks that could go on and had no turn
+---@return boolean has_resumed any task
 function tasks.round(engine, seconds, budget)
   loops.collect(engine)
   seconds = runnable_count > 0 and 0 or seconds
@@ -167,7 +168,7 @@ function tasks.round(engine, seconds, budget)
   end
   local has_any = runnable_count > 0
   local left = resume_all(deadline)
-  return has_any or open > 0, left
+  return has_any or open > 0, left, has_any
 end
 
 local function raise_failure()

@@ -263,13 +263,7 @@ function anthropic.events(chunk, state)
   if wrong then
     return nil, wrong
   end
-  local events = {}
-  common.add(events, anthropic.identify(chunk, state))
-  local read = readers[chunk.type]
-  if read then
-    read(events, chunk, state)
-  end
-  return common.with_raw(events, chunk)
+  return common.read_by_type(anthropic, readers, chunk, state)
 end
 
 local function read_whole_block(events, wire, index, state)

@@ -62,6 +62,32 @@ function common.with_raw(events, chunk)
   return events
 end
 
+--- Reads a chunk whose `type` says what it is.
+---@param provider table its `identify` gives the `start` event
+---@param readers table<string, fun(events: rill.Event[], chunk: table, state: table)> by type
+---@param chunk table
+---@param state table
+---@return rill.Event[] events each with `raw`; never empty
+function common.read_by_type(provider, readers, chunk, state)
+  local events = {}
+  common.add(events, provider.identify(chunk, state))
+  local read = readers[chunk.type]
+  if read then
+    read(events, chunk, state)
+  end
+  return common.with_raw(events, chunk)
+end
+
+local FINISH_REASONS = { completed = "stop", max_output_tokens = "length" }
+
+--- The status of a response, or the reason why it is incomplete, in the words that all formats
+--- share.
+---@param word string
+---@return string
+function common.reason_of_response(word)
+  return FINISH_REASONS[word] or word
+end
+
 --- Notes who answers; gives the `start` event if it was not given yet.
 ---@param state table
 ---@param id any

@@ -56,14 +56,7 @@ local function read_usage(events, usage)
   })
 end
 
-local FINISH_REASONS = { completed = "stop", max_output_tokens = "length" }
-
---- A status, or the reason of an answer that is incomplete, in the words that all formats share.
----@param word string
----@return string
-function responses.finish_reason(word)
-  return FINISH_REASONS[word] or word
-end
+responses.finish_reason = common.reason_of_response
 
 -- The vendor's own word for why an answer has ended.
 local function native_reason(response)
@@ -210,13 +203,7 @@ function responses.events(chunk, state)
   if wrong then
     return nil, wrong
   end
-  local events = {}
-  common.add(events, responses.identify(chunk, state))
-  local read = readers[chunk.type]
-  if read then
-    read(events, chunk, state)
-  end
-  return common.with_raw(events, chunk)
+  return common.read_by_type(responses, readers, chunk, state)
 end
 
 local UNFINISHED = { queued = true, in_progress = true }

@@ -24,11 +24,11 @@ function parts.text(part, where)
 end
 
 function parts.image_url(part, where)
-  local image = type(part.image_url) == "string" and { url = part.image_url } or sub(part.image_url)
-  if not filled(image.url) then
-    return nil, where .. ".image_url.url must be a string"
+  local image, problem = translate.flat_image(part, where)
+  if image then
+    image.detail = image.detail or "auto"
   end
-  return { type = "input_image", image_url = image.url, detail = image.detail or "auto" }
+  return image, problem
 end
 
 function parts.file(part, where)
@@ -74,15 +74,7 @@ local function translate_content(content, where)
   elseif type(content) ~= "table" then
     return nil, where .. " must be a string or a list of parts"
   end
-  local list = {}
-  for i, part in ipairs(content) do
-    local translated, problem = translate_part(part, ("%s[%d]"):format(where, i))
-    if not translated then
-      return nil, problem
-    end
-    list[i] = translated
-  end
-  return list
+  return translate.parts(content, where, translate_part)
 end
 
 local function add_message(items, message, where)

@@ -35,15 +35,11 @@ end
 
 -- Here functions are strict unless said otherwise; in the form of the caller's fields they are not.
 local function translate_function(tool, where)
-  local problem, fn = translate.check_function(tool, where, FORMAT), tool["function"]
-  if problem then
-    return nil, problem
+  local flat, problem = translate.flat_function(tool, where, FORMAT)
+  if flat then
+    flat.strict = tool["function"].strict == true
   end
-  return {
-    type = "function", name = fn.name, description = fn.description,
-    parameters = fn.parameters or { type = "object", properties = {} },
-    strict = fn.strict == true,
-  }
+  return flat, problem
 end
 
 local function translate_custom(custom)

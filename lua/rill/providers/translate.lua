@@ -73,6 +73,36 @@ function translate.check_function(tool, where, format, more)
     format) or translate.only(wire, known, where .. ".function", format)
 end
 
+--- A function as newer formats of OpenAI's have it: not wrapped into a table of its own.
+---@param tool table { type, function = { name, description?, parameters?, strict? } }
+---@param where string
+---@param format string
+---@return table? flat { type, name, description, parameters }
+---@return string? problem
+function translate.flat_function(tool, where, format)
+  local problem, fn = translate.check_function(tool, where, format), tool["function"]
+  if problem then
+    return nil, problem
+  end
+  return {
+    type = "function", name = fn.name, description = fn.description,
+    parameters = fn.parameters or { type = "object", properties = {} },
+  }
+end
+
+--- A picture as those formats have it.
+---@param part table { type, image_url = { url, detail? } or the URL }
+---@param where string
+---@return table? flat { type, image_url, detail }
+---@return string? problem
+function translate.flat_image(part, where)
+  local image = type(part.image_url) == "string" and { url = part.image_url } or sub(part.image_url)
+  if not filled(image.url) then
+    return nil, where .. ".image_url.url must be a string"
+  end
+  return { type = "input_image", image_url = image.url, detail = image.detail }
+end
+
 --- Whether there is something in a request for embeddings that a format does not know.
 ---@param request table
 ---@param known table<string, boolean>
@@ -242,6 +272,24 @@ function translate.tools(tools, translate_one)
       return nil, problem
     end
     list[i] = translated or tool
+  end
+  return list
+end
+
+--- The parts of a content, each translated.
+---@param content table[]
+---@param where string such as "messages[2].content"
+---@param translate_one fun(part: any, where: string): table?, string?
+---@return table[]? parts nil if the format cannot say one of them
+---@return string? problem
+function translate.parts(content, where, translate_one)
+  local list = {}
+  for i, part in ipairs(content) do
+    local translated, problem = translate_one(part, ("%s[%d]"):format(where, i))
+    if not translated then
+      return nil, problem
+    end
+    list[i] = translated
   end
   return list
 end
