@@ -36,9 +36,9 @@
 #include "server.h"
 
 /* Seconds that one run may take before it counts as hung. */
-#define RUN_SECONDS 60
+#define RUN_SECONDS 240
 /* How long threads and the server may take to let go of what they hold. */
-#define SETTLE_MS 3000
+#define SETTLE_MS 30000
 /* Scenarios need no more descriptors than that. */
 #define DESCRIPTORS 64
 #define TEXT_MAX 512
