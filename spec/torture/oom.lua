@@ -8,8 +8,8 @@ local open, base, refusing, secure, ca_file, used, now = ...
 
 local WANT = "Hello, w\195\182rld \240\159\140\138."
 local STEP, STEPS = 0.1, 400
--- Every timeout: longer than a busy machine lets a test wait, and shorter than all steps.  It passes
--- only where libcurl takes an OpenSSL that ran out of memory for one that has nothing to read.
+-- Every timeout: longer than a busy machine lets a test wait, and shorter than all steps.  Only
+-- where libcurl takes an OpenSSL without memory for one that has nothing to read it is reached.
 local BOUND = 30
 
 local function profile(core, changes)
