@@ -7,10 +7,10 @@
 
 package.path = "./?.lua;" .. package.path
 local report = dofile((arg[0]:match("^(.*/)") or "./") .. "report.lua")
+local bench_server = require("spec.support.bench_server")
 local love = require("spec.support.love")
 local neovim = require("spec.support.neovim")
 local shell = require("spec.support.shell")
-local socket = require("socket")
 
 local REPEATS, STREAMS = tonumber(arg[1]) or 3, tonumber(arg[2]) or 100
 local RATE, SECONDS = tonumber(arg[3]) or 50, tonumber(arg[4]) or 6
@@ -19,20 +19,6 @@ local BUILD = "build/jit/bench"
 
 local CLIENT = ("env LUA_PATH='lua/?.lua;lua/?/init.lua;;' LUA_CPATH='build/jit/?.so;;' "
   .. "BENCH_CLOCK=%s/clock.so BENCH_HOST=%%s "):format(BUILD)
-
-local function start_model()
-  local path = os.tmpname()
-  local pipe = io.popen("exec " .. BUILD .. "/server >" .. path, "w")
-  local port
-  repeat
-    socket.sleep(0.01)
-    local file = assert(io.open(path))
-    port = file:read("*a"):match("port (%d+)\n")
-    file:close()
-  until port
-  os.remove(path)
-  return pipe, ("http://127.0.0.1:%s/paced/%d/%d/v1"):format(port, DELTAS, RATE)
-end
 
 local wrongs = 0
 
@@ -127,10 +113,11 @@ local function measure_frames(url)
 end
 
 shell.assert_runs("make -s LUA=jit RILL_SETUP=skip all bench-programs")
-local pipe, url = start_model()
+local server = bench_server.start(BUILD .. "/server")
+local url = ("%s/paced/%d/%d/v1"):format(server.url, DELTAS, RATE)
 measure_all(url)
 measure_frames(url)
-pipe:close()
+server:close()
 report.summary()
 io.write(("\nLoad at the end: %s; repeats: %d\n"):format(report.load(), REPEATS))
 os.exit(wrongs == 0 and 0 or 1)

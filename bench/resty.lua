@@ -8,6 +8,7 @@
 package.path = "./?.lua;" .. package.path
 local here = arg[0]:match("^(.*/)") or "./"
 local report = dofile(here .. "report.lua")
+local bench_server = require("spec.support.bench_server")
 local openresty = require("spec.support.openresty")
 local socket = require("socket")
 
@@ -76,20 +77,6 @@ local function cpu_us(pid)
   return (tonumber(user) + tonumber(system)) * 1e4 -- the kernel counts in ticks of 10 ms
 end
 
-local function start_model()
-  local path = os.tmpname()
-  local pipe = io.popen("exec " .. BUILD .. "/server >" .. path, "w")
-  local port
-  openresty.until_true(5, "the server of the bench did not start", function()
-    local file = assert(io.open(path))
-    port = file:read("*a"):match("port (%d+)")
-    file:close()
-    return port
-  end)
-  os.remove(path)
-  return pipe, ("http://127.0.0.1:%s/paced/%d/%d"):format(port, DELTAS, RATE)
-end
-
 local function facts_of(command)
   local pipe = io.popen(command .. " </dev/null")
   local facts = {}
@@ -146,7 +133,8 @@ local CASES = {
 }
 
 openresty.prepare()
-local pipe, url = start_model()
+local model = bench_server.start(BUILD .. "/server")
+local url = ("%s/paced/%d/%d"):format(model.url, DELTAS, RATE)
 local server = openresty.start({ http = NGINX, files = { ["model.lua"] = MODEL }, base_url = url,
   bell_folder = io.popen("pwd"):read("*l") .. "/" .. BUILD })
 socket.sleep(0.1)
@@ -162,7 +150,7 @@ for _ = 1, REPEATS do
   end
 end
 server:stop()
-pipe:close()
+model:close()
 local title = ("nginx, %d streams of %d deltas/s, one worker"):format(STREAMS, RATE)
 report.table(title, {
   { "CPU us/delta", "us", "%.1f" }, { "p50 us", "p50", "%.0f" }, { "p99 us", "p99", "%.0f" },

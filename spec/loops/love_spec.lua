@@ -1,11 +1,11 @@
 -- The game of examples/love in a real LÖVE, and how long a step takes in its frames.
 
 local Gateway = require("spec.support.gateway")
+local bench_server = require("spec.support.bench_server")
 local cjson = require("cjson").new()
 local love = require("spec.support.love")
 local measured = require("spec.support.measured")
 local shell = require("spec.support.shell")
-local socket = require("socket")
 local sse = require("spec.support.sse")
 
 local gateway = Gateway.start()
@@ -14,19 +14,10 @@ local screen
 local SPEECH = "A fox needs no reason to sit at a fire. Ça va? Warm paws, a quiet night, and once "
   .. "in a while somebody who asks."
 
--- A server of the bench; it ends with its standard input.
 local function with_server(path, fn)
-  local said = os.tmpname()
-  local pipe = assert(io.popen("exec build/jit/bench/server >" .. said, "w"))
-  local port
-  repeat
-    socket.sleep(0.005)
-    port = shell.read(said):match("port (%d+)\n")
-  until port
-  os.remove(said)
-  local ok, err = pcall(fn, { RILL_BASE_URL = "http://127.0.0.1:" .. port .. path .. "/v1" })
-  pipe:close()
-  assert(ok, err)
+  bench_server.with("build/jit/bench/server", function(url)
+    fn({ RILL_BASE_URL = url .. path .. "/v1" })
+  end)
 end
 
 local function show(output)

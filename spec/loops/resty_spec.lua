@@ -1,6 +1,7 @@
 -- rill in a real nginx with its Lua module.
 
 local Gateway = require("spec.support.gateway")
+local bench_server = require("spec.support.bench_server")
 local best_of = require("spec.support.best_of")
 local cjson = require("cjson")
 local http = require("socket.http")
@@ -88,21 +89,8 @@ end
 
 local STALLED = { steps = { sse.role() .. sse.chunk("x"), { stall = true } } }
 
--- bench/server.c as the model, and the load generator.
 local function with_model(fn)
-  local path = os.tmpname()
-  local pipe = io.popen("exec build/jit/bench/server >" .. path, "w")
-  local port
-  openresty.until_true(5, "the model did not start", function()
-    local file = assert(io.open(path))
-    port = file:read("*a"):match("port (%d+)")
-    file:close()
-    return port
-  end)
-  local ok, err = pcall(fn, "http://127.0.0.1:" .. port)
-  pipe:close()
-  os.remove(path)
-  assert(ok, err)
+  bench_server.with("build/jit/bench/server", fn)
 end
 
 local function load_with(arguments)
@@ -125,7 +113,7 @@ end
 
 -- The worker as it was before the first stream: one thread, no more descriptors.
 local function wait_for_calm(pid, descriptors)
-  openresty.until_true(5, "threads or descriptors were left", function()
+  openresty.until_true(30, "threads or descriptors were left", function()
     return server:threads(pid) == 1 and server:descriptors(pid) <= descriptors
   end)
 end
@@ -361,7 +349,7 @@ describe("rill in nginx", function()
     local route = gateway:script({ { framing = "close", steps = { sse.answer("fine") } } })
     local pid = server:workers()[1]
     get("/chat", route)
-    openresty.until_true(5, "the bell's thread was left", function()
+    openresty.until_true(30, "the bell's thread was left", function()
       return server:threads(pid) == 1
     end)
     socket.sleep(0.1) -- whatever closes after it; the engine itself stays
@@ -439,7 +427,7 @@ describe("rill in nginx", function()
       pipe:close()
       assert.are.equal(50, facts.whole)
       assert.are.equal(50 * 100, facts.deltas)
-      openresty.until_true(5, "old workers stay", function()
+      openresty.until_true(30, "old workers stay", function()
         local now = server:workers()
         return #now == 2 and now[1] > old[2]
       end)
@@ -456,12 +444,12 @@ describe("rill in nginx", function()
     gateway:wait(route, "requests", 1, 5)
     local pid = server:workers()[1]
     server:signal("QUIT")
-    openresty.until_true(5, "QUIT was not heard", function()
+    openresty.until_true(30, "QUIT was not heard", function()
       return not openresty.is_listening(server.port)
     end)
     gateway:signal(route, "go")
     assert.truthy(sock:receive("*a"):find("a|b", 1, true))
-    openresty.until_true(5, "the worker stays", function()
+    openresty.until_true(30, "the worker stays", function()
       return server:threads(pid) == 0
     end)
     assert.is_truthy(gateway:wait(left, "closed", 1, 10))
@@ -489,7 +477,7 @@ describe("rill in nginx", function()
         return facts.ping_p99_ms < 20 + 4 * plain.ping_p99_ms,
           ("%s, without Lua %.1f"):format(said, plain.ping_p99_ms)
       end)()
-      openresty.until_true(5, "the bell's thread is left", function()
+      openresty.until_true(30, "the bell's thread is left", function()
         return server:threads(pid) == 1
       end)
     end)

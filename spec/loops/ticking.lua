@@ -9,6 +9,7 @@
 
 local ask = require("spec.support.ask")
 local assert = require("luassert")
+local bench_server = require("spec.support.bench_server")
 local busted = require("busted")
 local measured = require("spec.support.measured")
 local shell = require("spec.support.shell")
@@ -21,21 +22,6 @@ local PERIOD, BOUND = 0.01, 0.005
 local RUNS = 5
 
 local SERVER = "build/bench/server" -- whichever Lua runs
-
--- The server of the bench; it ends with its standard input.
-local function start_server()
-  shell.assert_runs("make -s BENCH_BUILD=build/bench " .. SERVER)
-  local said = os.tmpname()
-  local pipe = assert(io.popen(("exec %s >%s"):format(SERVER, said), "w"))
-  local port
-  repeat
-    local file = assert(io.open(said))
-    port = file:read("*a"):match("port (%d+)\n")
-    file:close()
-  until port
-  os.remove(said)
-  return pipe, "http://127.0.0.1:" .. port
-end
 
 -- Another process that only sleeps, for as long as a measurement with streams takes.
 local SLEEPER = [[
@@ -156,12 +142,12 @@ return function(adapter)
 
   describe("under " .. adapter.name .. ",", function()
     it("a timer of the host's own keeps ticking while a hundred streams flow", function()
-      local pipe, url = start_server()
-      local ok, problem = pcall(measured(RUNS, function()
-        return compare(url)
-      end))
-      pipe:close()
-      assert(ok, problem)
+      shell.assert_runs("make -s BENCH_BUILD=build/bench " .. SERVER)
+      bench_server.with(SERVER, function(url)
+        measured(RUNS, function()
+          return compare(url)
+        end)()
+      end)
     end)
   end)
 end

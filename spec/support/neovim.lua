@@ -66,7 +66,7 @@ function neovim.start(options)
     typed = {}, -- commands
     pipe = assert(io.popen(LAUNCH:format(folder, neovim.ENVIRONMENT, PLUGIN:format(here)), "w")),
   }, Editor)
-  editor:until_true(10, "it did not start", function()
+  editor:until_true(30, "it did not start", function()
     return lfs.attributes(folder .. "/socket")
   end)
   return editor

@@ -151,7 +151,7 @@ function openresty.start(options)
     end
     socket.sleep(0.01)
   end
-  openresty.until_true(10, "nginx has not all its workers", function()
+  openresty.until_true(30, "nginx has not all its workers", function()
     return #server:workers() == values.workers
   end)
   return server
@@ -248,7 +248,7 @@ function Server:abort(path, base, until_asked)
   local sock = assert(socket.connect("127.0.0.1", self.port))
   assert(sock:send(("GET %s?base=%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     :format(path, base)))
-  openresty.until_true(5, "the request did not wait", function()
+  openresty.until_true(30, "the request did not wait", function()
     return self:log():find("it waits", 1, true)
   end)
   until_asked()
