@@ -11,7 +11,7 @@ BUILD=${BUILD:-build/bench}
 lua=${BENCH_LUA:-lua5.4}
 rill=${RILL_BUILD:-build/5.4}
 
-limits=(length 2000 chunked 2800 ws 3700)
+limits=(length 2000 chunked 2800 ws 2350)
 
 # With --all it also tells of what has no limit, or is the same in chunks.
 formats=(openai:openai responses:responses anthropic:anthropic gemini:gemini ollama:ollama)

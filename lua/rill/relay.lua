@@ -43,6 +43,7 @@ function relay.new(first, policy, callbacks)
     turn = 1,
     queue = {}, -- events of the relay's own that were not given yet
     keeping = true, -- whether events are wanted
+    iterator = nil, -- C's over the texts, if the newest `text` has given that
     last_done = nil, -- the `done` of the stream that ended last
     bell = nil, -- for who waits for the policy: rung when there are news
     has_ended = false,
@@ -53,13 +54,6 @@ function relay.new(first, policy, callbacks)
   }, Relay)
   self.bell = loops.bell(self, Relay.close)
   return self
-end
-
---- Goes on with a further stream.
----@param inner rill.Stream
-function Relay:open(inner)
-  self.inner, self.is_between, self.last_done = inner, false, nil
-  stream.keep(inner, self.keeping)
 end
 
 --- Gives an event of the relay's own, after those that came before.
@@ -191,6 +185,16 @@ local read_text = reading.install(Relay, {
 
 local next_text = reading.raising(read_text)
 
+--- Goes on with a further stream.
+---@param inner rill.Stream
+function Relay:open(inner)
+  self.inner, self.is_between, self.last_done = inner, false, nil
+  stream.keep(inner, self.keeping)
+  if self.iterator then
+    stream.texts(inner, next_text, self, self.iterator)
+  end
+end
+
 --- Iterates over the text as it arrives; see Stream:text.
 ---@return fun(stream: rill.Stream): string?
 ---@return rill.Stream
@@ -199,8 +203,9 @@ local next_text = reading.raising(read_text)
 function Relay:text()
   reading.check_iterator(self, "text")
   keep(self, false)
-  return function()
-    return take(self) or next_text(self) -- the first is the hot path
+  self.iterator = not self.is_between and stream.texts(self.inner, next_text, self) or nil
+  return self.iterator or function()
+    return take(self) or next_text(self)
   end, self, nil, self
 end
 

@@ -125,6 +125,18 @@ local function next_text(self)
   return slow_text(self)
 end
 
+-- The iterator over texts that C has, where it can have one: what is no plain text slow(argument)
+-- gives.  iterator: what this has given for another stream, and will give for this one.
+local function texts(self, slow, argument, iterator)
+  local transfer = self.transfer
+  iterator = transfer:texts(slow, argument, iterator)
+  if iterator then
+    self.has_iterator = true
+    transfer:hold(self.queue ~= false)
+  end
+  return iterator
+end
+
 --- Iterates over the text of choice 0 as it arrives.
 -- Raises the error object if the stream fails.  On Lua 5.4 leaving the loop early closes the
 -- stream.  Waits for news: a task of `rill.go` yields, everything else waits in C.
@@ -135,13 +147,7 @@ end
 function Stream:text()
   reading.check_iterator(self, "text")
   set_keeping(self, false)
-  local transfer = self.transfer
-  local texts = transfer:texts(slow_text, self)
-  if texts then
-    self.has_iterator = true
-    transfer:hold(self.queue ~= false)
-  end
-  return texts or next_text, self, nil, self
+  return texts(self, slow_text, self) or next_text, self, nil, self
 end
 
 --- The reply as far as it has been received, at any time and after any end.  Events that were not
@@ -198,6 +204,7 @@ Stream.__close = Stream.close
 
 -- For relays, which read the streams that they are made of without waiting.
 stream.pull, stream.wait, stream.take, stream.keep = pull, wait, take, set_keeping
+stream.texts = texts
 stream.pump = pump
 
 return stream

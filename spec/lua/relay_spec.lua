@@ -98,6 +98,31 @@ describe("a relay", function()
     assert.equal("complete", stream:result().outcome)
   end)
 
+  it("goes on with the iterator of the stream before, which C fills", function()
+    local stream = relayed(streams(answer("a"), answer({ "wait", 1 }, "b"), answer("c")))
+    local next_text = stream:text()
+    assert.equal("a", next_text(stream))
+    assert.equal("b", next_text(stream))
+    assert.equal("c", next_text(stream))
+    assert.is_nil(next_text(stream))
+    for number = 1, 3 do
+      assert.equal(next_text, fake.opened[number].iterator)
+    end
+  end)
+
+  it("gives what is left of the text by whichever iterator is asked", function()
+    local stream = relayed(streams(answer("a", "b"), answer("c", "d", "e")))
+    local first = stream:text()
+    assert.equal("a", first(stream))
+    local second = stream:text()
+    assert.equal("b", second(stream))
+    assert.equal("c", first(stream))
+    assert.equal("d", second(stream))
+    assert.equal("e", first(stream))
+    assert.is_nil(second(stream))
+    assert.is_nil(first(stream))
+  end)
+
   it("tells who looks after it of each event that is taken, however it is read", function()
     for name, read in pairs({
       poll = function(stream) repeat until not stream:poll() end,

@@ -77,6 +77,26 @@ describe("transfer:texts()", function()
     assert.are.equal("Hello(event)", collect(transfer))
     assert.are.equal("one two three", transfer:reasoning())
   end)
+
+  it("goes on with another transfer where that is asked for", function()
+    local first, second = open_whole(), open_whole()
+    local function slow(transfer)
+      return "(" .. transfer:take() .. ")"
+    end
+    local next_text = first:texts(slow, first)
+    if not next_text then
+      return
+    end
+    first:keep(false)
+    second:keep(false)
+    assert.are.equal("Hel", next_text())
+    assert.are.equal(next_text, second:texts(slow, second, next_text))
+    assert.are.equal("Hello(event)", next_text() .. next_text() .. next_text())
+    assert.are.equal("lo", first:text())
+    assert.has_error(function()
+      second:texts(slow, second, print)
+    end, "bad argument #3 to 'texts' (no such iterator)")
+  end)
 end)
 
 describe("the reasoning of a transfer", function()

@@ -57,6 +57,28 @@ describe("a session", function()
     assert.equal("rill.session: m, 5 messages", tostring(session))
   end)
 
+  it("gives the text of all turns of an answer, however they come", function()
+    local function chunked(...)
+      local steps = { sse.role() }
+      for _, text in ipairs({ ... }) do
+        steps[#steps + 1] = { sleep = 0.002 }
+        steps[#steps + 1] = sse.chunk(text)
+      end
+      return steps
+    end
+    local first, second = chunked("a", "b"), chunked("c", "d", "e")
+    first[#first + 1] = CALL
+    second[#second + 1] = sse.finish() .. sse.done()
+    local session = session_with({ { steps = first }, { steps = second } },
+      { tools = { look = { call = function() return "hills" end } } })
+    local pieces = {}
+    for text in session:ask("one"):text() do
+      pieces[#pieces + 1] = text
+    end
+    assert.equal("abcde", table.concat(pieces))
+    assert.equal("s:brief u:one a:ab t:hills a:cde", words(session.messages))
+  end)
+
   it("is asked several messages at once, which all are kept, or none", function()
     local session, route = session_with({ answer("a", 10, 2), { status = 404 }, { status = 404 } })
     local asked = { { role = "user", content = "one" }, { role = "assistant", content = "b" },

@@ -227,10 +227,17 @@ function Transfer:text()
   end
 end
 
-function Transfer:texts(slow, argument)
-  return function()
-    return self:text() or slow(argument)
+local leads = setmetatable({}, { __mode = "k" }) -- of iterators: what each gives
+
+function Transfer:texts(slow, argument, iterator)
+  local made
+  made = iterator or function()
+    local lead = leads[made]
+    return lead.transfer:text() or lead.slow(lead.argument)
   end
+  leads[made] = { transfer = self, slow = slow, argument = argument }
+  self.iterator = made
+  return made
 end
 
 function Transfer:hold(flag)

@@ -139,16 +139,26 @@ static int texts_next(lua_State *L) {
 }
 #endif
 
-/* texts(slow, argument): a function that returns the next plain text, or what
- * slow(argument, is_pending) returns where there is none; pending: nothing at
- * all has arrived.  Nil where Lua code called from C cannot yield (5.1 and
- * LuaJIT). */
+/* texts(slow, argument, iterator): a function that returns the next plain text,
+ * or what slow(argument, is_pending) returns where there is none; pending:
+ * nothing at all has arrived.  The iterator is one that another transfer gave,
+ * to go on with this one in place of a new one.  Nil where Lua code called from
+ * C cannot yield (5.1 and LuaJIT). */
 static int transfer_texts(lua_State *L) {
   check(L);
 #ifdef RILL_HAS_CALLK
   luaL_checktype(L, 2, LUA_TFUNCTION);
-  lua_settop(L, 3);
-  lua_pushcclosure(L, texts_next, 3);
+  lua_settop(L, 4);
+  if (lua_isnil(L, 4)) {
+    lua_settop(L, 3);
+    lua_pushcclosure(L, texts_next, 3);
+    return 1;
+  }
+  luaL_argcheck(L, lua_tocfunction(L, 4) == texts_next, 4, "no such iterator");
+  for (int upvalue = 1; upvalue <= 3; upvalue++) {
+    lua_pushvalue(L, upvalue);
+    lua_setupvalue(L, 4, upvalue);
+  }
   return 1;
 #else
   return 0;

@@ -6,16 +6,25 @@
 
 #include <stdint.h>
 
+#define NOT_ASCII UINT64_C(0x8080808080808080)
+
 /* The first byte at or behind from that is no ASCII, or end. */
 static const unsigned char *past_ascii(const unsigned char *from,
                                        const unsigned char *end) {
-  uint64_t eight;
+  uint64_t eight[4];
   while ((size_t)(end - from) >= sizeof eight) {
-    memcpy(&eight, from, sizeof eight);
-    if ((eight & UINT64_C(0x8080808080808080)) != 0) {
+    memcpy(eight, from, sizeof eight);
+    if (((eight[0] | eight[1] | eight[2] | eight[3]) & NOT_ASCII) != 0) {
       break;
     }
     from += sizeof eight;
+  }
+  while ((size_t)(end - from) >= sizeof *eight) {
+    memcpy(eight, from, sizeof *eight);
+    if ((*eight & NOT_ASCII) != 0) {
+      break;
+    }
+    from += sizeof *eight;
   }
   while (from < end && *from < 0x80) {
     from++;
