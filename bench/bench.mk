@@ -16,19 +16,24 @@ BENCH_PROGRAMS := $(addprefix $(BENCH_BUILD)/,server floor ws_floor meter framin
 
 .PHONY: bench bench-resty bench-hosts bench-instructions bench-programs
 
-bench: all bench-programs ## speed and memory beside other clients (BENCH="--help")
+bench: ## speed and memory beside other clients (BENCH="--help")
+	@scripts/setup.sh bench
+	@$(MAKE) --no-print-directory -s all bench-programs
 	@BUILD=$(BENCH_BUILD) RILL_BUILD=$(BUILD) BENCH_LUA=$(LUA_NAME) bench/run.sh $(BENCH)
 	@$(if $(BENCH),,$(MAKE) --no-print-directory -s bench-hosts bench-resty)
 
-bench-instructions: all $(BENCH_BUILD)/server ## instructions a delta by callgrind, with limits
+bench-instructions: ## instructions a delta by callgrind, with limits
+	@scripts/setup.sh test
 	@BUILD=$(BENCH_BUILD) RILL_BUILD=$(BUILD) BENCH_LUA=$(LUA_NAME) MAKE="$(MAKE)" \
 	  bench/instructions.sh
 
 bench-resty: ## nginx with Lua beside the plain script (BENCH="REPEATS STREAMS RATE SECONDS")
+	@scripts/setup.sh bench
 	@$(MAKE) --no-print-directory -s LUA=jit all bench-programs build/jit/load
 	@LUA_PATH='./?.lua;;' $(LUA_NAME) bench/resty.lua $(BENCH)
 
 bench-hosts: ## cqueues, luv, copas, Neovim and LÖVE (BENCH="REPEATS STREAMS RATE SECONDS")
+	@scripts/setup.sh bench
 	@$(MAKE) --no-print-directory -s LUA=jit all bench-programs
 	@LUA_PATH='./?.lua;;' $(LUA_NAME) bench/hosts.lua $(BENCH)
 
