@@ -6,21 +6,13 @@ local Gateway = require("spec.support.gateway")
 local ask = require("spec.support.ask")
 local assert = require("luassert")
 local busted = require("busted")
-local cjson = require("cjson").new()
+local responses_socket = require("spec.support.responses_socket")
 
 local it = busted.it -- global in the files of specs only
 
 local gateway = Gateway.start()
 
-local function delta(text, lane)
-  return cjson.encode({ type = "response.output_text.delta", item_id = "m", output_index = 0,
-    content_index = 0, delta = text, stream_id = lane })
-end
-
-local function completed(lane)
-  return cjson.encode({ type = "response.completed", stream_id = lane,
-    response = { id = "r", status = "completed" } })
-end
+local delta, completed = responses_socket.delta, responses_socket.completed
 
 -- A session whose connections play lists of steps, and the route they come by.
 local function open(...)

@@ -5,6 +5,7 @@ local bench_server = require("spec.support.bench_server")
 local cjson = require("cjson").new()
 local love = require("spec.support.love")
 local measured = require("spec.support.measured")
+local responses_socket = require("spec.support.responses_socket")
 local shell = require("spec.support.shell")
 local sse = require("spec.support.sse")
 
@@ -98,14 +99,7 @@ describe("in LÖVE,", function()
   end)
 
   it("a live session has lanes for a task and for frames that look, and is interrupted", function()
-    local function delta(text, lane)
-      return cjson.encode({ type = "response.output_text.delta", item_id = "m", output_index = 0,
-        content_index = 0, delta = text, stream_id = lane })
-    end
-    local function completed(lane)
-      return cjson.encode({ type = "response.completed", stream_id = lane,
-        response = { id = "r", status = "completed" } })
-    end
+    local delta, completed = responses_socket.delta, responses_socket.completed
     local route = gateway:script({ { websocket = true, steps = { { receive = 3 }, delta("he"),
       delta("a", "task"), delta("b", "side"), delta("c", "task"), completed("task"),
       delta("d", "side"), completed("side"), { stall = true } } } })

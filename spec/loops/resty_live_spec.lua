@@ -1,8 +1,8 @@
 -- Live sessions in a real nginx with its Lua module.
 
 local Gateway = require("spec.support.gateway")
-local cjson = require("cjson").new()
 local programs = require("spec.support.resty_programs")
+local responses_socket = require("spec.support.responses_socket")
 
 local gateway = Gateway.start()
 
@@ -102,15 +102,7 @@ ngx.log(ngx.NOTICE, "it waits")
 stream:next()
 ]]
 
-local function delta(text, lane)
-  return cjson.encode({ type = "response.output_text.delta", item_id = "m", output_index = 0,
-    content_index = 0, delta = text, stream_id = lane })
-end
-
-local function completed(lane)
-  return cjson.encode({ type = "response.completed", stream_id = lane,
-    response = { id = "r", status = "completed" } })
-end
+local delta, completed = responses_socket.delta, responses_socket.completed
 
 local function live(steps)
   return { websocket = true, steps = steps }

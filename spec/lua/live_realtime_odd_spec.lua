@@ -315,22 +315,8 @@ describe("an answer whose beginning is not told", function()
 end)
 
 describe("an answer that nobody asked for", function()
-  it("is not that of a question which waits, once the server has repeated a token", function()
-    local session = talk({ turn_detection = "server_vad" })
-    local stream = session:say("one")
-    push(created("a", token()), said("a", "he"), done("a"))
-    stream:result()
-    stream = session:say("two")
-    push(committed("item_u"), created("v"), said("v", "heard you"),
-      refusal("conversation_already_has_active_response", token()))
-    repeat until not stream:poll()
-    push(done("v"))
-    push(created("b", token()), said("b", "yes"), done("b"))
-    assert.equal("yes", assert(stream:result()).text)
-  end)
-
-  it("is not that of a question either where the server has just heard somebody", function()
-    local session = talk({ turn_detection = "server_vad" })
+  -- A question that the server refuses, since it answers already to what it has heard.
+  local function asks_while_it_is_heard(session)
     local stream = session:say("two")
     push(committed("item_u"), created("v"), said("v", "heard you"),
       refusal("conversation_already_has_active_response", token()))
@@ -338,6 +324,18 @@ describe("an answer that nobody asked for", function()
     push(done("v"))
     push(created("b", token()), said("b", "yes"), done("b"))
     assert.equal("yes", assert(stream:result()).text)
+  end
+
+  it("is not that of a question which waits, once the server has repeated a token", function()
+    local session = talk({ turn_detection = "server_vad" })
+    local stream = session:say("one")
+    push(created("a", token()), said("a", "he"), done("a"))
+    stream:result()
+    asks_while_it_is_heard(session)
+  end)
+
+  it("is not that of a question either where the server has just heard somebody", function()
+    asks_while_it_is_heard(talk({ turn_detection = "server_vad" }))
   end)
 
   it("is known from what the server has heard the end of, though a commit waits too", function()

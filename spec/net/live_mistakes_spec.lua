@@ -4,6 +4,7 @@ local by_name = require("spec.support.by_name")
 local Gateway = require("spec.support.gateway")
 local ask = require("spec.support.ask")
 local cjson = require("cjson").new()
+local responses_socket = require("spec.support.responses_socket")
 local rill = require("rill")
 
 local gateway = Gateway.start()
@@ -121,10 +122,7 @@ describe("an answer that an error breaks off", function()
       response = { id = id, model = "m", status = "in_progress", output = {} } })
   end
 
-  local function delta(text, lane)
-    return cjson.encode({ type = "response.output_text.delta", stream_id = lane, item_id = "m",
-      output_index = 0, content_index = 0, delta = text })
-  end
+  local delta = responses_socket.delta
 
   local function completed(id, lane)
     return cjson.encode({ type = "response.completed", stream_id = lane,

@@ -6,6 +6,7 @@ local ask = require("spec.support.ask")
 local best_of = require("spec.support.best_of")
 local cjson = require("cjson").new()
 local core = require("rill.core")
+local responses_socket = require("spec.support.responses_socket")
 local rill = require("rill")
 
 package.path = package.path .. ";./examples/?.lua"
@@ -44,10 +45,7 @@ local function upvalue(fn, wanted)
   until not name
 end
 
-local function delta(text, lane)
-  return cjson.encode({ type = "response.output_text.delta", item_id = "m", output_index = 0,
-    content_index = 0, delta = text, stream_id = lane })
-end
+local delta = responses_socket.delta
 
 local DONE = '{"type":"response.completed","response":{"id":"r1","status":"completed","output":[]}}'
 
